@@ -1,0 +1,1 @@
+"""Nurture: marketing automation for B2B lead nurturing, as code."""

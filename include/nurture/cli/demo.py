@@ -1,0 +1,171 @@
+"""The command `nurture demo`: ninety played days, one live run of each product in Airflow, and where to look."""
+
+import shutil
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nurture.problem import Problem
+
+if TYPE_CHECKING:
+    from nurture.stack.parts import Stack
+
+app = typer.Typer()
+
+HomeOption = Annotated[Path | None, typer.Option("--home", envvar="NURTURE_HOME", help="The stack's folder.")]
+PEOPLE, SEED = 1_300, 7
+
+
+class Steps:
+    """Says each step as it ends, and remembers how long each took."""
+
+    def __init__(self) -> None:
+        self.begun = self._last = time.monotonic()
+        self.took: list[tuple[float, str]] = []
+
+    def done(self, what: str) -> None:
+        """Say that a step is over."""
+        now = time.monotonic()
+        self.took.append((now - self._last, what))
+        typer.echo(f"{now - self.begun:6.1f} s  {what}")
+        self._last = now
+
+    def slowest(self, how_many: int = 3) -> str:
+        """Return the slowest steps in words."""
+        return ", ".join(f"{what} ({seconds:.0f} s)" for seconds, what in sorted(self.took, reverse=True)[:how_many])
+
+
+@app.command()
+def demo(
+    home: HomeOption = None,
+    days: Annotated[int, typer.Option(min=1, max=365, help="How many past days are played first.")] = 90,
+    ports: Annotated[str, typer.Option(help="`auto` takes free ports where the usual ones are taken.")] = "kept",
+) -> None:
+    """Start the stack, play the past days of both products, run each once in Airflow, and say where to look."""
+    from nurture.demo.history import SandboxClock
+    from nurture.stack import control
+    from nurture.stack.home import DEFAULT_HOME, Home
+
+    steps = Steps()
+    stack = control.up(Home((home or DEFAULT_HOME).absolute()), typer.echo, ports=ports)
+    steps.done("the stack is up")
+    clock = SandboxClock(stack.url("sandbox"))
+    until = _play(stack, clock, days, steps)
+    _run_live(stack, until, steps)
+    clock.set(until + timedelta(hours=2))
+    steps.done("the sandbox's recipients have answered for two hours")
+    _run_pull(stack, until + timedelta(hours=2))
+    steps.done("their answers are taken in, and the hot ones handed off")
+    _tell(stack, clock, until)
+    typer.echo(f"\nDone in {time.monotonic() - steps.begun:.0f} s; the slowest: {steps.slowest()}.")
+
+
+@app.command()
+def clock(
+    moment: Annotated[str, typer.Argument(help="2026-11-20T10:00:00+09:00, or `real` to follow the real clock.")],
+    home: HomeOption = None,
+) -> None:
+    """Set the sandbox's clock: its recipients do everything that they would have done by then."""
+    from nurture.cli.run import moment_of
+    from nurture.demo.history import SandboxClock
+    from nurture.stack.parts import Stack
+
+    SandboxClock(Stack.at(home).url("sandbox")).set(None if moment == "real" else moment_of(moment))
+    typer.echo(
+        "The sandbox follows the real clock." if moment == "real" else f"The sandbox's clock stands at {moment}."
+    )
+
+
+def _play(stack: "Stack", clock, days: int, steps: Steps) -> datetime:
+    """Play the history once, and return the moment at which it ends; a second demo finds it played."""
+    from nurture import db
+    from nurture.cli.run import work_of
+    from nurture.demo import history
+    from nurture.demo.files import write_files
+
+    with db.engine(stack.dsn).connect() as conn:
+        played = db.run(conn, db.statements("runs").played_until).scalar()
+        if played is not None:
+            steps.done("the history was played before")
+            return played + timedelta(days=1)
+        work = work_of(conn, stack.home.path, datetime.now(UTC))
+        if work.loaded.problems:
+            raise Problem("a product is broken: `nurture check` says where")
+        until = history.end_of_history(work, datetime.now(UTC))
+        made = stack.home.path / "demo-files"
+        write_files(made, PEOPLE, SEED, until.astimezone(next(iter(work.loaded.products.values())).zone).date())
+        for file in sorted(made.iterdir()):
+            shutil.copy(file, stack.home.inbox / file.name)
+        steps.done("the demo's source files are in the inbox")
+
+        def work_at(moment: datetime):
+            return type(work)(**{**vars(work), "as_of": moment, "at": moment})
+
+        with typer.progressbar(length=days, label="Playing") as bar:
+            history.play(work_at, clock, until, days, lambda _: bar.update(1))
+    steps.done(f"{days} days of history are played")
+    return until
+
+
+def _run_live(stack: "Stack", until: datetime, steps: Steps) -> None:
+    """Run each product's DAG once in Airflow at the end of the history.
+
+    The run is announced first: what Airflow schedules of its own when a DAG is unpaused is older and mails nobody (N7).
+    """
+    from nurture import db, runs
+    from nurture.definitions.load import load_products
+    from nurture.demo.airflow_api import AirflowApi
+
+    airflow = AirflowApi(stack.url("api-server"), "admin", stack.home.admin_password.read_text().strip())
+    for product in load_products().products:
+        dag = f"nurture_{product}"
+        airflow.wait_for(dag)
+        with db.engine(stack.dsn).connect() as conn:
+            runs.finish(conn, runs.begin(conn, dag, product, until, "manual"))
+        run = airflow.trigger(dag, until)
+        airflow.set_paused(dag, False)
+        state = airflow.wait(dag, run, lambda line: typer.echo(f"          {line}"))
+        steps.done(f"{dag} ran in Airflow: {state}")
+        if state != "success":
+            raise Problem(f"{dag} failed: look at {stack.url('api-server')}/dags/{dag}/runs/{run}")
+
+
+def _run_pull(stack: "Stack", moment: datetime) -> None:
+    """Do once what the pulse does: take in events, rescore what changed, hand off what is hot."""
+    from nurture import db, pipeline
+    from nurture.cli.run import work_of
+
+    with db.engine(stack.dsn).connect() as conn:
+        work = work_of(conn, stack.home.path, moment)
+        pipeline.pull(work)
+        for name in work.loaded.products:
+            for step in (pipeline.rescore_marked, pipeline.qualify, pipeline.push, pipeline.report):
+                step(work.of(name))
+
+
+def _tell(stack: "Stack", clock, until: datetime) -> None:
+    """Say what happened, in numbers, and where to look."""
+    from nurture import db, reporting
+    from nurture.definitions.load import load_products
+
+    with db.engine(stack.dsn).connect() as conn:
+        rows = reporting.overview(conn)
+    names = {name: product.name for name, product in load_products().products.items()}
+    typer.echo(f"\nUntil {until.astimezone():%Y-%m-%d %H:%M}, as Airflow and the sandbox know it:")
+    for row in rows:
+        typer.echo(
+            f"  {names.get(row['product'], row['product'])}: {row['enrolled']:,} enrolled, {row['accepted']:,} mails sent, "
+            f"{row['planned']:,} planned, {row['not_sent']:,} not sent (each says why), {row['qualified']:,} qualified, "
+            f"{row['handed_off']:,} handed off, {row['sales_accepted']:,} taken on by sales, {row['won']:,} won"
+        )
+    counts = clock.counts()
+    typer.echo(f"  The sandbox accepted {counts['messages']:,} mails in {counts['requests']:,} requests.")
+    typer.echo("\nWhere to look:")
+    typer.echo(f"  Airflow   {stack.url('api-server')}   user admin, password in {stack.home.admin_password}")
+    typer.echo(f"  Mailbox   {stack.url('sandbox')}/mailbox")
+    typer.echo(f"  CRM       {stack.url('sandbox')}/crm")
+    typer.echo("The sandbox's clock stands still; `nurture clock real` lets its recipients live on.")
+    typer.echo("`nurture down` stops everything and keeps it.")

@@ -1,0 +1,39 @@
+"""The frame of the command line: one module a noun, errors in one line with the mend, a quiet Ctrl-C.
+
+A module of commands imports what it needs inside its functions, so that `nurture --help` stays quick.
+"""
+
+import sys
+
+import typer
+
+from nurture.cli import check, demo, land, preview, run, stack
+from nurture.problem import Problem
+
+app = typer.Typer(
+    help="Marketing automation for B2B lead nurturing, as code.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# Commands that stand at the top, in the order of the help: add a module's `app` here.
+for commands in (stack.app, demo.app, check.app, preview.app, land.app, run.app):
+    app.add_typer(commands)
+
+# Commands below a noun, such as `nurture leads review`: ("leads", leads.app).
+NOUNS: tuple[tuple[str, typer.Typer], ...] = (("segments", run.segments), ("sends", run.sends))
+for noun, commands in NOUNS:
+    app.add_typer(commands, name=noun)
+
+
+def main() -> None:
+    """Run the command line: exit 1 with one line on standard error for a Problem, 130 for Ctrl-C."""
+    try:
+        app()
+    except Problem as problem:
+        typer.echo(f"nurture: {problem}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""Definitions: what marketing wrote, checked at the door and frozen."""

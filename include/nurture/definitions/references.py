@@ -1,0 +1,185 @@
+"""References: every name that a definition mentions exists, once, and leads back to nothing that asks for itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nurture.definitions.conditions import (
+    Attribute,
+    Behaviour,
+    Combination,
+    Condition,
+    InSegment,
+    OfAccount,
+    Range,
+    Source,
+    Target,
+    values,
+)
+from nurture.definitions.nearest import instead
+from nurture.definitions.problems import DefinitionProblem, Document, YamlPath
+from nurture.definitions.products import Branch, Email, Product, Scenario, Step, TargetDefinition
+
+# The regions that addresses are read into.
+REGIONS = ("hokkaido", "tohoku", "kanto", "chubu", "kansai", "chugoku", "shikoku", "kyushu")
+_TARGET_LISTS = {"industry": "industries", "region": "regions", "department": "departments", "title": "titles"}
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names that exist, from file names and keys, also of things that are broken themselves."""
+
+    emails: set[str]
+    scenarios: set[str]
+    segments: set[str]
+    sources: set[str]
+    calendars: set[str]
+    words: dict[str, frozenset[str]]
+
+
+def of_product(product: Product, page: Document, names: Names) -> Iterator[DefinitionProblem]:
+    """Yield what is wrong with the names in product.yaml."""
+    if product.calendar not in names.calendars:
+        mend = instead(product.calendar, sorted(names.calendars))
+        yield page.problem(("calendar",), f"company.yaml has no calendar {product.calendar!r}: {mend}")
+    for attribute, key in _TARGET_LISTS.items():
+        yield from _words(attribute, getattr(product.target, key), page, ("target", key), names)
+    entries: dict[str, int] = {}
+    for index, entry in enumerate(product.plan):
+        yield from _email(entry.email, page, ("plan", index, "email"), names)
+        yield from _segment(entry.to, page, ("plan", index, "to"), names)
+        if entry.name in entries:
+            message = (
+                f"{entry.name!r} is the name of plan[{entries[entry.name]}] already: an entry has its own for ever"
+            )
+            yield page.problem(("plan", index, "name"), message)
+        entries.setdefault(entry.name, index)
+    for index, rule in enumerate(product.scoring.engagement):
+        if rule.email is not None:
+            yield from _email(rule.email, page, ("scoring", "engagement", index, "email"), names)
+    conditions: list[tuple[YamlPath, Condition]] = [
+        (("segments", name), condition) for name, condition in product.segments.items()
+    ]
+    conditions += [(("scoring", "fit", index, "when"), rule.when) for index, rule in enumerate(product.scoring.fit)]
+    conditions.append((("qualification", "when"), product.qualification.when))
+    for path, condition in conditions:
+        yield from _condition(condition, page, path, names, product.target)
+    for name in sorted(names.scenarios & names.segments):
+        yield page.problem(("segments", name), f"{name!r} is a scenario already: a segment needs a name of its own")
+
+
+def of_scenario(
+    scenario: Scenario, page: Document, names: Names, target: TargetDefinition | None
+) -> Iterator[DefinitionProblem]:
+    """Yield what is wrong with the names in a scenario; `target` is None when product.yaml cannot be read."""
+    yield from _condition(scenario.audience, page, ("audience",), names, target)
+    first: dict[str, YamlPath] = {}
+    for path, step in _steps(scenario.journey, ("journey",)):
+        if step.name in first:
+            message = (
+                f"two steps are called {step.name!r} (the other in line {page.line(first[step.name])}):"
+                " give this one a name of its own, a lead gets one message a name"
+            )
+            yield page.problem(path, message)
+        first.setdefault(step.name, path)
+        if isinstance(step, Email):
+            yield from _email(step.email, page, (*path, "email"), names)
+        elif isinstance(step, Branch):
+            yield from _condition(step.branch.if_, page, (*path, "branch", "if"), names, target)
+
+
+def _steps(steps: list[Step], path: YamlPath) -> Iterator[tuple[YamlPath, Step]]:
+    for index, step in enumerate(steps):
+        here = (*path, index)
+        yield here, step
+        if isinstance(step, Branch):
+            yield from _steps(step.branch.then, (*here, "branch", "then"))
+            yield from _steps(step.branch.else_, (*here, "branch", "else"))
+
+
+def leaves(condition: Condition, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Condition]]:
+    """Yield every condition that is no combination, with its path."""
+    if not isinstance(condition, Combination):
+        yield path, condition
+        return
+    for word in ("all", "any", "none"):
+        for index, inner in enumerate(getattr(condition, word) or []):
+            yield from leaves(inner, (*path, word, index))
+
+
+def _condition(
+    condition: Condition, page: Document, path: YamlPath, names: Names, target: TargetDefinition | None
+) -> Iterator[DefinitionProblem]:
+    for at, leaf in leaves(condition, path):
+        match leaf:
+            case Source():
+                for source in values(leaf.source):
+                    if source not in names.sources:
+                        mend = instead(source, sorted(names.sources))
+                        yield page.problem((*at, "source"), f"there is no source {source!r}: {mend}")
+            case InSegment():
+                yield from _segment(leaf.segment, page, (*at, "segment"), names)
+            case Behaviour(kind="opened" | "clicked" | "replied", subject=str(subject)):
+                yield from _email(subject, page, (*at, leaf.kind), names)
+            case Attribute():
+                yield from _attribute(leaf, page, (*at, leaf.subject), target, names)
+            case Target() if target is not None and target == TargetDefinition():
+                yield page.problem((*at, "target"), "the product has no target: write one in product.yaml")
+            case OfAccount() | _:
+                pass
+
+
+def _attribute(
+    leaf: Attribute, page: Document, path: YamlPath, target: TargetDefinition | None, names: Names
+) -> Iterator[DefinitionProblem]:
+    if leaf.value == "target":
+        key = _TARGET_LISTS.get(leaf.subject, "employees")
+        if target is not None and not getattr(target, key):
+            yield page.problem(path, f"the product's target says nothing of {key}: write target.{key} in product.yaml")
+    elif isinstance(leaf.value, Range) != (leaf.subject == "employees"):
+        is_number = leaf.subject == "employees"
+        takes = "a range, as in {min: 50, max: 3000}" if is_number else "a word or a list of words"
+        yield page.problem(path, f"{leaf.subject} takes {takes}, or target")
+    elif not isinstance(leaf.value, Range):
+        yield from _words(leaf.subject, values(leaf.value), page, path, names)
+
+
+def _words(
+    attribute: str, said: list[str], page: Document, path: YamlPath, names: Names
+) -> Iterator[DefinitionProblem]:
+    known = names.words.get(attribute)
+    for word in said:
+        if known and word not in known:
+            yield page.problem(path, f"no lead has the {attribute} {word!r}: {instead(word, sorted(known))}")
+
+
+def _email(email: str, page: Document, path: YamlPath, names: Names) -> Iterator[DefinitionProblem]:
+    if email not in names.emails:
+        yield page.problem(path, f"there is no emails/{email}.mjml: {instead(email, sorted(names.emails))}")
+
+
+def _segment(segment: str, page: Document, path: YamlPath, names: Names) -> Iterator[DefinitionProblem]:
+    known = names.segments | names.scenarios
+    if segment not in known:
+        yield page.problem(path, f"there is no segment {segment!r}: {instead(segment, sorted(known))}")
+
+
+def circles(product: Product, pages: dict[str, Document]) -> Iterator[DefinitionProblem]:
+    """Yield each segment or audience that asks for itself; `pages` are the scenarios', and under '' the product's."""
+    asks = {
+        name: {leaf.segment for _, leaf in leaves(condition) if isinstance(leaf, InSegment)}
+        for name, condition in (
+            *product.segments.items(),
+            *((name, scenario.audience) for name, scenario in product.scenarios.items()),
+        )
+    }
+    for name in asks:
+        reached: set[str] = set()
+        ahead = list(asks[name])
+        while ahead:
+            segment = ahead.pop()
+            if segment not in reached:
+                reached.add(segment)
+                ahead.extend(asks.get(segment, ()))
+        if name in reached:
+            page, path = (pages[name], ("audience",)) if name in pages else (pages[""], ("segments", name))
+            yield page.problem(path, f"{name!r} asks, by way of others, for itself")

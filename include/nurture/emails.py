@@ -1,0 +1,239 @@
+"""Emails: a template becomes subject, HTML and text once a batch, and a lead's values travel apart from it.
+
+Pure rendering: Jinja2 (strict and sandboxed), then MJML by mrml, then css-inline, then tagged links. A lead's values
+are tags such as `-k3f9_name_html-`, which the provider, or `fill`, puts values into. A tag has three forms, for the
+three places in which a value can stand: `raw` in the subject and the text, `html` in the HTML, `url` in a query.
+"""
+
+import html
+import re
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import css_inline
+import html2text
+import jinja2
+import mrml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from nurture.definitions.model import hash_of
+from nurture.definitions.nearest import instead
+from nurture.definitions.products import EmailTemplate, Product
+from nurture.problem import Problem
+
+VALUES = ("name", "company", "token", "unsubscribe_url")
+FORMS = ("raw", "html", "url")
+# The mark with which content is hashed and kept, so that the same words have the same hash for ever.
+FIXED_MARK = "0content0"
+
+_TAG = re.compile(rf"-(?P<mark>[a-z0-9]+)_(?P<value>{'|'.join(VALUES)})_(?P<form>{'|'.join(FORMS)})-")
+_HREF = re.compile(r'(<a\b[^>]*?\shref=")([^"]*)(")', re.IGNORECASE)
+_TEXT_URL = re.compile(r"https?://[^\s<>\"'()（）「」『』【】、。]+")
+_LINE_BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One email: its three parts, in which tags of `mark` stand where a lead's values go."""
+
+    subject: str
+    html: str
+    text: str
+    mark: str
+
+    @cached_property
+    def tags(self) -> frozenset[str]:
+        """The tags that stand in it; only these need values."""
+        parts = "\n".join((self.subject, self.html, self.text))
+        return frozenset(match[0] for match in _TAG.finditer(parts) if match["mark"] == self.mark)
+
+    def with_mark(self, mark: str) -> "Rendered":
+        """Return the same email with the tags of another mark."""
+
+        def _marked(part: str) -> str:
+            return _TAG.sub(
+                lambda tag: f"-{mark}_{tag['value']}_{tag['form']}-" if tag["mark"] == self.mark else tag[0], part
+            )
+
+        return Rendered(_marked(self.subject), _marked(self.html), _marked(self.text), mark)
+
+    def hash(self) -> str:
+        """Return the hash of the words, whatever the mark."""
+        fixed = self.with_mark(FIXED_MARK)
+        return content_hash(fixed.subject, fixed.html, fixed.text)
+
+
+def new_mark() -> str:
+    """Return a random mark for one batch: nobody can have put a tag of it into a value."""
+    return secrets.token_hex(5)
+
+
+def content_hash(subject: str, html: str, text: str) -> str:
+    """Return the hash of content that was rendered with `FIXED_MARK`: 32 hexadecimal digits."""
+    return hash_of([subject, html, text])
+
+
+def render(product: Product, email: str, mark: str = FIXED_MARK) -> Rendered:
+    """Render an email of a product with tags of `mark`; raise `Problem` when its template cannot be rendered."""
+    template = product.emails.get(email)
+    if template is None:
+        mend = instead(email, sorted(product.emails))
+        raise Problem(f"product {product.product!r} has no email {email!r}: {mend}")
+    lead = {value: Tag(mark, value) for value in VALUES}
+    place = f"include/products/{product.product}/emails/{email}"
+    subject = _jinja(product, template, template.subject, lead, f"{place}.subject", escape=False)
+    mjml = _jinja(product, template, template.mjml, lead, f"{place}.mjml", escape=True)
+    page = _inlined(mjml, f"{place}.mjml")
+    page = _HREF.sub(lambda link: link[1] + _tagged_href(link[2], product, email, mark) + link[3], page)
+    if template.text.strip():
+        text = _jinja(product, template, template.text, lead, f"{place}.txt", escape=False)
+        text = _TEXT_URL.sub(lambda link: _tagged(link[0], product, email, mark), text)
+    else:
+        text = _text_of(page, mark)
+    return Rendered(subject=subject.strip(), html=page, text=text.strip() + "\n", mark=mark)
+
+
+def substitutions(mark: str, values: Mapping[str, str | None], tags: Collection[str] | None = None) -> dict[str, str]:
+    """Return tag to value for one lead, in all three forms, or only for `tags` (`Rendered.tags`).
+
+    `values` has the keys of `VALUES`; name and company may be absent. A name comes out with its 様, no name as
+    ご担当者様.
+    """
+    filled: dict[str, str] = {}
+    for value in VALUES:
+        given = values.get(value) if value in ("name", "company") else values[value]
+        raw = _LINE_BREAKS.sub(" ", given or "").strip()
+        if value == "name":
+            raw = f"{raw} 様" if raw else "ご担当者様"
+        for form, text in (("raw", raw), ("html", html.escape(raw)), ("url", quote(raw, safe=""))):
+            tag = f"-{mark}_{value}_{form}-"
+            if tags is None or tag in tags:
+                filled[tag] = text
+    return filled
+
+
+def fill(rendered: Rendered, values: Mapping[str, str | None]) -> Rendered:
+    """Return the email as one lead reads it, every tag replaced in one pass."""
+    filled = substitutions(rendered.mark, values)
+
+    def _filled(part: str) -> str:
+        return _TAG.sub(lambda tag: filled.get(tag[0], tag[0]), part)
+
+    return replace(
+        rendered, subject=_filled(rendered.subject), html=_filled(rendered.html), text=_filled(rendered.text)
+    )
+
+
+class Tag:
+    """A lead's value in a template: its name stands there until the value is known."""
+
+    def __init__(self, mark: str, value: str) -> None:
+        """Take a batch's mark and one of `VALUES`."""
+        self.mark, self.value = mark, value
+
+    def form(self, form: str) -> str:
+        """Return the tag of one form."""
+        return f"-{self.mark}_{self.value}_{form}-"
+
+    def __str__(self) -> str:
+        """Stand in the subject or the text."""
+        return self.form("raw")
+
+    def __html__(self) -> str:
+        """Stand in the HTML."""
+        return self.form("html")
+
+    def _refuse(self, *_: object) -> Any:
+        raise jinja2.TemplateRuntimeError(
+            f"lead.{self.value} is not known while the email is rendered: print it, ask and compare nothing"
+        )
+
+    __bool__ = __eq__ = __lt__ = __len__ = __iter__ = __add__ = __mod__ = _refuse
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+def url(value: object) -> Markup:
+    """Return a value for a URL's query (the filter `url`)."""
+    return Markup(value.form("url") if isinstance(value, Tag) else quote(str(value), safe=""))
+
+
+class Unknown(jinja2.StrictUndefined):
+    """A name that a template asks for and nothing gives; the message says the nearest one."""
+
+    @property
+    def _undefined_message(self) -> str:
+        name = str(self._undefined_name)
+        if isinstance(self._undefined_obj, dict):
+            return f"unknown value lead.{name}: {instead(name, self._undefined_obj)}"
+        if self._undefined_obj is jinja2.utils.missing:
+            return f"unknown name {name!r}: {instead(name, ('lead', 'product', 'email'))}"
+        fields = getattr(type(self._undefined_obj), "model_fields", {})
+        return f"unknown name {name!r}: {instead(name, [known for known in fields if not fields[known].exclude])}"
+
+
+def environment(product: Product, escape: bool) -> ImmutableSandboxedEnvironment:
+    """Return the Jinja environment of a product's mails: its layout, strict, sandboxed."""
+    made = ImmutableSandboxedEnvironment(
+        loader=jinja2.DictLoader(dict(product.layout)), undefined=Unknown, autoescape=escape,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    made.filters["url"] = url
+    return made
+
+
+def _jinja(
+    product: Product, template: EmailTemplate, source: str, lead: dict[str, Tag], place: str, escape: bool
+) -> str:
+    try:
+        return environment(product, escape).from_string(source).render(product=product, email=template.email, lead=lead)
+    except jinja2.TemplateSyntaxError as error:
+        where = error.name if error.name in product.layout else place
+        raise Problem(f"{where}:{error.lineno}: {error.message}") from error
+    except jinja2.TemplateError as error:
+        raise Problem(f"{place}: {error.message}") from error
+
+
+def _inlined(mjml: str, place: str) -> str:
+    try:
+        page = mrml.to_html(mjml).content
+    except OSError as error:  # what mrml raises for a syntax error
+        raise Problem(f"{place}: not readable as MJML: {error}") from error
+    inliner = css_inline.CSSInliner(keep_style_tags=True, keep_at_rules=True, load_remote_stylesheets=False)
+    return inliner.inline(page)
+
+
+def _tagged(link: str, product: Product, email: str, mark: str) -> str:
+    """Add utm_* and the message's token to a link to the product's own site; others stay as they are.
+
+    The token ties a visit to its message; it goes to nobody else's site.
+    """
+    parts = urlsplit(link)
+    own = urlsplit(product.site).netloc
+    if parts.scheme not in ("http", "https") or (own and parts.netloc != own):
+        return link
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    present = {name for name, _ in query}
+    wanted = [("utm_source", "nurture"), ("utm_medium", "email"), ("utm_campaign", product.product),
+              ("utm_content", email), ("nt", Tag(mark, "token").form("url"))]  # fmt: skip
+    query += [(name, value) for name, value in wanted if name not in present]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _tagged_href(href: str, product: Product, email: str, mark: str) -> str:
+    return html.escape(_tagged(html.unescape(href), product, email, mark))
+
+
+def _text_of(page: str, mark: str) -> str:
+    """Derive the plain text from the HTML: without images, emphasis and wrapping."""
+    reader = html2text.HTML2Text(bodywidth=0)
+    reader.ignore_images = reader.ignore_emphasis = reader.ignore_tables = True
+    # As words, tags pass html2text's escaping untouched.
+    held = re.sub(rf"-{mark}_([a-z_]+)_html-", lambda tag: f"{mark}X{tag[1].replace('_', 'Z')}X{mark}", page)
+    text = reader.handle(held)
+    text = re.sub(rf"{mark}X([a-zZ]+)X{mark}", lambda tag: f"-{mark}_{tag[1].replace('Z', '_')}_raw-", text)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.splitlines()))

@@ -1,0 +1,78 @@
+"""Names: one key for the spellings of a person's name, and the parts that can be told apart without guessing."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from nurture.normalise.texts import REMEMBERED, fold, is_nothing, tidy
+
+_HONORIFICS = re.compile(r"\s*(?:様|氏|殿|さま|さん|先生|御中)$")
+_TITLES = re.compile(r"^(?:mr|mrs|ms|miss|dr|prof)\.?\s+", re.IGNORECASE)
+_LATIN = re.compile(r"^[\x00-\u024f\u2018\u2019]*$")
+_BETWEEN_WORDS = re.compile(r"[\s,.\u00b7・'’`\-]+")
+
+
+class PersonName(NamedTuple):
+    """A name as it is shown; `last` and `first` are '' where the source does not tell them apart."""
+
+    full: str
+    last: str
+    first: str
+    key: str
+
+
+def read_name(last: str, first: str, full: str) -> PersonName | None:
+    """Return the name of a person from its columns, or None when they hold none.
+
+    Columns that tell surname and given name apart are believed; a surname column that holds everything is a full name.
+    The key has no spaces; kanji and kana are in the order surname, given name; the words of a Latin name are sorted,
+    since sources disagree about their order.
+    """
+    last, first, full = _clean(last), _clean(first), _clean(full)
+    if full or not (last and first):
+        last, first = _split(full or last or first)
+        if not first:
+            full, last = full or last, ""
+    full = _joined(last, first) if last and first else full
+    if not full:
+        return None
+    return PersonName(full, last, first, _key(last + " " + first if last and first else full))
+
+
+@lru_cache(REMEMBERED)
+def kana_key(text: str) -> str | None:
+    """Return a reading as katakana without spaces, or None."""
+    cleaned = _clean(text)
+    if not cleaned:
+        return None
+    return re.sub(r"[\s・]+", "", fold(cleaned)).replace("-", "ー") or None
+
+
+@lru_cache(REMEMBERED)
+def _clean(text: str) -> str:
+    text = tidy(text)
+    if not text or is_nothing(text):
+        return ""
+    return (_TITLES.sub("", text) if text.isascii() else _HONORIFICS.sub("", text)).strip()
+
+
+@lru_cache(REMEMBERED)
+def _split(full: str) -> tuple[str, str]:
+    """Return surname and given name; a Latin name without a comma is not told apart."""
+    if _LATIN.match(full):
+        surname, comma, given = full.partition(",")
+        return (surname.strip(), given.strip()) if comma and given.strip() else (full, "")
+    surname, space, given = full.partition(" ")
+    return (surname, given) if space and " " not in given else (full, "")
+
+
+def _joined(last: str, first: str) -> str:
+    return f"{first} {last}" if _LATIN.match(last + first) else f"{last} {first}"
+
+
+@lru_cache(REMEMBERED)
+def _key(name: str) -> str:
+    folded = fold(name)
+    if _LATIN.match(folded):
+        return "".join(sorted(_BETWEEN_WORDS.sub(" ", folded).split())) or folded
+    return re.sub(r"[\s・,.]+", "", folded)

@@ -1,0 +1,448 @@
+-- name: lock
+-- One consolidation at a time: a second product's run waits here and then finds nothing left to do.
+select pg_advisory_xact_lock(7310002);
+
+-- name: new_records
+-- The records that no lead has yet and that have happened by as_of, oldest first.
+select
+    source_records.record_id,
+    source_records.source || '/' || source_records.source_key as source_key,
+    source_records.keys ->> 'crm_id' as crm_id,
+    coalesce(source_records.keys ->> 'name', '') as name_key,
+    case when source_records.keys -> 'is_role' is null then source_records.keys ->> 'email' end as email,
+    source_records.keys ->> 'mobile' as mobile
+from source_records
+where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s::timestamptz
+order by source_records.occurred_at asc, source_records.record_id asc
+limit %(at_most)s::integer;
+
+-- name: known_identities
+-- Which of these keys an open identity has already, and whose; a mailbox under every name that it has.
+with keys as (
+    select
+        wanted.kind,
+        wanted.value
+    from jsonb_to_recordset(%(keys)s::jsonb) as wanted (kind text, value text)
+)
+
+select
+    identities.kind,
+    identities.value,
+    identities.name_key,
+    lead_now.current_lead_id as lead_id
+from keys
+inner join identities on keys.kind = identities.kind and keys.value = identities.value
+inner join lead_now on identities.lead_id = lead_now.lead_id
+where identities.closed_at is null and not identities.is_shared;
+
+-- name: new_lead_ids
+-- As many lead ids as there are new people, in order.
+select nextval(pg_get_serial_sequence('nurture.leads', 'lead_id')) as lead_id
+from generate_series(1, %(how_many)s::integer)
+order by lead_id;
+
+-- name: insert_leads
+-- The new people, empty until survivorship fills them.
+insert into leads (lead_id) overriding system value values %(values)s;
+
+-- name: create_batch
+-- What this batch decided: which lead each of its records belongs to.
+create temporary table batch (record_id bigint primary key, lead_id bigint not null) on commit drop;
+
+-- name: insert_batch
+-- The batch's rows.
+insert into batch (record_id, lead_id) values %(values)s;
+
+-- name: assign_records
+-- Every record of the batch gets its lead.
+update source_records
+set lead_id = batch.lead_id
+from batch
+where source_records.record_id = batch.record_id;
+
+-- name: insert_identities
+-- The keys that identify the batch's leads; one that is open already stays whose it is.
+insert into identities (kind, value, name_key, lead_id, opened_at) values %(values)s
+on conflict (kind, value, name_key) where closed_at is null and not is_shared do nothing;
+
+-- name: merge_lead
+-- The younger lead becomes a redirect to the older; what it did and was sent stays its own (no fact moves).
+with redirected as (
+    update leads
+    set merged_into = %(survivor)s::bigint
+    where leads.lead_id = %(merged)s::bigint or leads.merged_into = %(merged)s::bigint
+    returning leads.lead_id
+),
+
+ended_enrollments as (
+    update enrollments
+    set ended_at = greatest(%(as_of)s::timestamptz, enrollments.enrolled_at), ended_reason = 'merged'
+    where enrollments.lead_id = %(merged)s::bigint and enrollments.ended_at is null
+),
+
+ended_qualifications as (
+    update qualifications
+    set ended_at = greatest(%(as_of)s::timestamptz, qualifications.qualified_at), ended_reason = 'merged'
+    where qualifications.lead_id = %(merged)s::bigint and qualifications.ended_at is null
+),
+
+closed_memberships as (
+    update segment_members
+    set left_at = greatest(%(as_of)s::timestamptz, segment_members.joined_at)
+    where segment_members.lead_id = %(merged)s::bigint and segment_members.left_at is null
+),
+
+cancelled as (
+    update messages
+    set status = 'cancelled', ended_reason = 'merged'
+    where messages.lead_id = %(merged)s::bigint and messages.status = 'planned'
+    returning messages.message_id
+),
+
+explained as (
+    insert into decisions (message_id, outcome, reason, at)
+    select
+        cancelled.message_id,
+        'never',
+        'merged',
+        %(as_of)s::timestamptz
+    from cancelled
+)
+
+insert into "merges" (survivor_id, merged_id, reason, as_of)
+select
+    %(survivor)s::bigint,
+    %(merged)s::bigint,
+    %(reason)s::text,
+    %(as_of)s::timestamptz
+from redirected
+where redirected.lead_id = %(merged)s::bigint;
+
+-- name: insert_addresses
+-- The mailboxes of the batch.
+insert into addresses (address, domain, is_role, unmailable_reason)
+select
+    lower(source_records.fields ->> 'email') as address,
+    split_part(lower(min(source_records.fields ->> 'email')), '@', 2) as domain,
+    bool_or(source_records.keys -> 'is_role' is not null) as is_role,
+    min(source_records.facts ->> 'unmailable') as unmailable_reason
+from batch
+inner join source_records on batch.record_id = source_records.record_id
+where source_records.fields ? 'email'
+group by lower(source_records.fields ->> 'email')
+on conflict (address) do nothing;
+
+-- name: link_addresses
+-- Whose mailboxes they are; one lead may have several and several leads may share one.
+insert into lead_addresses (lead_id, address_id, first_seen_at, last_seen_at)
+select
+    batch.lead_id,
+    addresses.address_id,
+    min(source_records.occurred_at) as first_seen_at,
+    max(source_records.occurred_at) as last_seen_at
+from batch
+inner join source_records on batch.record_id = source_records.record_id
+inner join addresses on lower(source_records.fields ->> 'email') = addresses.address
+group by batch.lead_id, addresses.address_id
+on conflict (lead_id, address_id) do update
+set
+    first_seen_at = least(lead_addresses.first_seen_at, excluded.first_seen_at),
+    last_seen_at = greatest(lead_addresses.last_seen_at, excluded.last_seen_at);
+
+-- name: mark_shared_addresses
+-- A mailbox that several people have is marked.
+update addresses
+set is_shared = true
+where
+    not addresses.is_shared
+    and addresses.address_id in (
+        select lead_addresses.address_id
+        from lead_addresses
+        inner join lead_now on lead_addresses.lead_id = lead_now.lead_id
+        where
+            lead_addresses.address_id in (
+                select mine.address_id from lead_addresses as mine inner join batch on mine.lead_id = batch.lead_id
+            )
+        group by lead_addresses.address_id
+        having count(distinct lead_now.current_lead_id) > 1
+    );
+
+-- name: clear_primary_addresses
+-- The primary address is chosen anew for the batch's leads.
+update lead_addresses
+set is_primary = false
+from batch
+where lead_addresses.lead_id = batch.lead_id and lead_addresses.is_primary;
+
+-- name: choose_primary_addresses
+-- One primary address a lead: one that can be mailed, its own before a shared one, the newest.
+with touched as (
+    select distinct batch.lead_id from batch
+),
+
+chosen as (
+    select distinct on (touched.lead_id)
+        touched.lead_id,
+        lead_addresses.address_id
+    from touched
+    inner join lead_addresses on touched.lead_id = lead_addresses.lead_id
+    inner join addresses on lead_addresses.address_id = addresses.address_id
+    order by
+        touched.lead_id asc,
+        (addresses.unmailable_reason is null) desc,
+        addresses.is_role asc,
+        addresses.is_shared asc,
+        lead_addresses.last_seen_at desc,
+        lead_addresses.address_id asc
+)
+
+update lead_addresses
+set is_primary = true
+from chosen
+where lead_addresses.lead_id = chosen.lead_id and lead_addresses.address_id = chosen.address_id;
+
+-- name: insert_consents
+-- Evidence that the batch brings, each with its basis and its address (N13).
+insert into consents (lead_id, address_id, basis, evidence, source, record_id, occurred_at)
+select
+    batch.lead_id,
+    addresses.address_id,
+    source_records.facts -> 'consent' ->> 'basis',
+    source_records.facts -> 'consent' ->> 'evidence',
+    source_records.source,
+    source_records.record_id,
+    source_records.occurred_at
+from batch
+inner join source_records on batch.record_id = source_records.record_id
+inner join addresses on lower(source_records.fields ->> 'email') = addresses.address
+where source_records.facts ? 'consent'
+on conflict (lead_id, address_id, basis, record_id) do nothing;
+
+-- name: insert_opt_outs
+-- Refusals that the batch brings: they hold for the lead and for the address, and none ever ends by an import (N13).
+insert into opt_outs (lead_id, address_id, product, mail_type, how, evidence, occurred_at)
+select
+    batch.lead_id,
+    addresses.address_id,
+    coalesce(source_records.facts -> 'opt_out' ->> 'product', '*'),
+    coalesce(source_records.facts -> 'opt_out' ->> 'mail_type', '*'),
+    'source',
+    coalesce(source_records.facts -> 'opt_out' ->> 'evidence', 'marked') || ' (' || source_records.source || '/'
+    || source_records.source_key || ')',
+    source_records.occurred_at
+from batch
+inner join source_records on batch.record_id = source_records.record_id
+left join addresses on lower(source_records.fields ->> 'email') = addresses.address
+where source_records.facts ? 'opt_out'
+on conflict (lead_id, address_id, product, mail_type) where ended_at is null do nothing;
+
+-- name: insert_events
+-- What the batch's rows say that people did, for the events stage to take in.
+insert into raw_events (channel, payload)
+select
+    'source',
+    (source_records.facts -> 'event') || jsonb_build_object(
+        'record_id', source_records.record_id,
+        'lead_id', batch.lead_id,
+        'key', source_records.source || '/' || source_records.source_key,
+        'occurred_at', coalesce(source_records.facts -> 'event' ->> 'occurred_at', source_records.occurred_at::text)
+    )
+from batch
+inner join source_records on batch.record_id = source_records.record_id
+where source_records.facts ? 'event';
+
+-- name: insert_accounts
+-- The companies of the batch: known by a corporate domain, else by their normalised name.
+insert into accounts (account_key, domain)
+select
+    coalesce('domain:' || (source_records.keys ->> 'domain'), 'company:' || (source_records.keys ->> 'company')),
+    min(source_records.keys ->> 'domain')
+from batch
+inner join source_records on batch.record_id = source_records.record_id
+where source_records.keys ? 'domain' or source_records.keys ? 'company'
+group by coalesce('domain:' || (source_records.keys ->> 'domain'), 'company:' || (source_records.keys ->> 'company'))
+on conflict (account_key) do nothing;
+
+-- name: survive
+-- Fill the batch's leads from all their newest records: by field, the source believed first, then the newest;
+-- the employer's fields move as one bundle, from the newest record that names a company.
+with touched as (
+    select distinct batch.lead_id from batch
+),
+
+records as (
+    select distinct on (source_records.source, source_records.source_key)
+        lead_now.current_lead_id as lead_id,
+        source_records.record_id,
+        source_records.source,
+        source_records.precedence,
+        source_records.channel,
+        source_records.occurred_at,
+        source_records.fields,
+        source_records.keys,
+        source_records.facts
+    from touched
+    inner join leads on touched.lead_id = leads.lead_id or touched.lead_id = leads.merged_into
+    inner join lead_now on leads.lead_id = lead_now.lead_id
+    inner join source_records on leads.lead_id = source_records.lead_id
+    order by source_records.source asc, source_records.source_key asc, source_records.record_id desc
+),
+
+employers as (
+    select distinct on (records.lead_id)
+        records.lead_id,
+        records.record_id,
+        accounts.account_id
+    from records
+    left join accounts
+        on
+            accounts.account_key
+            = coalesce('domain:' || (records.keys ->> 'domain'), 'company:' || (records.keys ->> 'company'))
+    where records.fields ? 'company'
+    order by records.lead_id asc, records.occurred_at desc, records.precedence asc, records.record_id desc
+),
+
+firsts as (
+    select distinct on (records.lead_id)
+        records.lead_id,
+        records.source,
+        records.channel,
+        records.occurred_at,
+        coalesce(records.facts -> 'first_touch', '{}'::jsonb) as first_touch
+    from records
+    order by records.lead_id asc, records.occurred_at asc, records.record_id asc
+),
+
+chosen as (
+    select distinct on (records.lead_id, field.key)
+        records.lead_id,
+        field.key,
+        field.value,
+        records.record_id
+    from records
+    cross join lateral jsonb_each_text(records.fields) as field
+    left join employers on records.lead_id = employers.lead_id
+    where
+        field.key not in ('company', 'department', 'department_function', 'title', 'title_level')
+        or records.record_id = employers.record_id
+    order by
+        records.lead_id asc,
+        field.key asc,
+        (field.key in ('name', 'last_name', 'first_name') and field.value ~ '[一-龠]') desc,
+        records.precedence asc,
+        records.occurred_at desc,
+        records.record_id desc
+),
+
+merged as (
+    select
+        chosen.lead_id,
+        jsonb_object_agg(chosen.key, chosen.value) as attributes,
+        jsonb_object_agg(chosen.key, chosen.record_id) as provenance
+    from chosen
+    group by chosen.lead_id
+),
+
+updated as (
+    update leads
+    set
+        account_id = employers.account_id,
+        name = merged.attributes ->> 'name',
+        last_name = merged.attributes ->> 'last_name',
+        first_name = merged.attributes ->> 'first_name',
+        kana = merged.attributes ->> 'kana',
+        company = merged.attributes ->> 'company',
+        department = merged.attributes ->> 'department',
+        department_function = merged.attributes ->> 'department_function',
+        title = merged.attributes ->> 'title',
+        title_level = merged.attributes ->> 'title_level',
+        phone = merged.attributes ->> 'phone',
+        mobile = merged.attributes ->> 'mobile',
+        postal_code = merged.attributes ->> 'postal_code',
+        region = merged.attributes ->> 'region',
+        industry = merged.attributes ->> 'industry',
+        employees = (merged.attributes ->> 'employees')::integer,
+        owner = merged.attributes ->> 'owner',
+        crm_lifecycle = merged.attributes ->> 'lifecycle',
+        first_source = coalesce(leads.first_source, firsts.source),
+        first_channel = coalesce(leads.first_channel, firsts.channel),
+        first_touch = case when leads.first_seen_at is null then firsts.first_touch else leads.first_touch end,
+        first_seen_at = coalesce(leads.first_seen_at, firsts.occurred_at)
+    from merged
+    inner join firsts on merged.lead_id = firsts.lead_id
+    left join employers on merged.lead_id = employers.lead_id
+    where leads.lead_id = merged.lead_id
+)
+
+insert into lead_versions (lead_id, version, attributes, provenance, as_of)
+select
+    merged.lead_id,
+    coalesce(newest.version, 0) + 1,
+    merged.attributes,
+    merged.provenance,
+    %(as_of)s::timestamptz
+from merged
+left join lateral (
+    select
+        lead_versions.version,
+        lead_versions.attributes
+    from lead_versions
+    where lead_versions.lead_id = merged.lead_id
+    order by lead_versions.version desc
+    limit 1
+) as newest on true
+where newest.attributes is distinct from merged.attributes;
+
+-- name: fill_accounts
+-- An account takes each of its facts from its people's records: the source believed first, then the newest.
+with touched as (
+    select distinct leads.account_id
+    from batch
+    inner join leads on batch.lead_id = leads.lead_id
+    where leads.account_id is not null
+),
+
+told as (
+    select distinct on (touched.account_id, fact.key)
+        touched.account_id,
+        fact.key,
+        fact.value
+    from touched
+    inner join leads on touched.account_id = leads.account_id
+    inner join source_records on leads.lead_id = source_records.lead_id
+    cross join lateral jsonb_each_text(source_records.keys || source_records.fields) as fact
+    where fact.key in ('company', 'corporate_number', 'industry', 'employees', 'region')
+    order by
+        touched.account_id asc,
+        fact.key asc,
+        source_records.precedence asc,
+        source_records.occurred_at desc,
+        source_records.record_id desc
+),
+
+chosen as (
+    select
+        told.account_id,
+        jsonb_object_agg(told.key, told.value) as facts
+    from told
+    group by told.account_id
+)
+
+update accounts
+set
+    name = chosen.facts ->> 'company',
+    corporate_number = chosen.facts ->> 'corporate_number',
+    industry = chosen.facts ->> 'industry',
+    employees = (chosen.facts ->> 'employees')::integer,
+    region = chosen.facts ->> 'region'
+from chosen
+where accounts.account_id = chosen.account_id;
+
+-- name: mark_for_rescoring
+-- Who a lead is may have changed, so its fit may have.
+insert into score_marks (lead_id, product)
+select distinct
+    batch.lead_id,
+    '*'
+from batch
+on conflict (lead_id, product) do nothing;

@@ -1,0 +1,186 @@
+-- Segments, enrollments, messages, and the ledger of requests.
+create table nurture.definitions (
+    definition_hash text primary key,
+    product text not null,
+    part text not null check (part in ('segment', 'scenario', 'plan', 'scoring', 'qualification', 'email')),
+    name text not null,
+    body jsonb not null,
+    recorded_at timestamptz not null default now()
+);
+
+create table nurture.segment_members (
+    product text not null,
+    segment text not null,
+    lead_id bigint not null references nurture.leads (lead_id),
+    definition_hash text not null references nurture.definitions (definition_hash),
+    joined_at timestamptz not null,
+    left_at timestamptz,
+    recorded_at timestamptz not null default now(),
+    constraint nobody_leaves_before_joining check (left_at >= joined_at)
+);
+create unique index one_open_membership on nurture.segment_members (product, segment, lead_id) where left_at is null;
+create index segment_members_by_lead on nurture.segment_members (lead_id);
+
+create table nurture.enrollments (
+    enrollment_id bigint generated always as identity primary key,
+    product text not null,
+    scenario text not null,
+    lead_id bigint not null references nurture.leads (lead_id),
+    occurrence integer not null check (occurrence > 0),
+    definition_hash text not null references nurture.definitions (definition_hash),
+    enrolled_at timestamptz not null,
+    is_held_out boolean not null,        -- walks the journey unsent, to be compared with
+    step text not null,                  -- the step at which the lead stands
+    step_at timestamptz not null,        -- since when
+    ended_at timestamptz,
+    ended_reason text check (
+        ended_reason in (
+            'completed', 'qualified', 'converted', 'opted_out', 'suppressed', 'left_segment', 'merged', 'erased',
+            'withdrawn'
+        )
+    ),
+    recorded_at timestamptz not null default now(),
+    constraint an_end_has_its_reason check ((ended_at is null) = (ended_reason is null)),
+    unique (product, scenario, lead_id, occurrence)
+);
+create unique index one_open_enrollment on nurture.enrollments (product, scenario, lead_id) where ended_at is null;
+create index enrollments_standing on nurture.enrollments (product, scenario, step) where ended_at is null;
+create index enrollments_by_lead on nurture.enrollments (lead_id);
+
+-- Every rendered subject, text and html, once; the marks of a batch's tags replaced by fixed ones.
+create table nurture.contents (
+    content_hash text primary key,
+    product text not null,
+    email text not null,
+    subject text not null,
+    text text not null,
+    html text not null,
+    recorded_at timestamptz not null default now()
+);
+
+create table nurture.messages (
+    message_id bigint generated always as identity primary key,
+    product text not null,
+    occasion text not null,              -- scenario/<name>/<step>/<occurrence>, or plan/<entry>: for ever (N1)
+    scenario text,                       -- null: of the plan
+    step text not null,                  -- the step's or the plan entry's name
+    enrollment_id bigint references nurture.enrollments (enrollment_id),
+    lead_id bigint not null references nurture.leads (lead_id),
+    address_id bigint not null references nurture.addresses (address_id),
+    email text not null,
+    mail_type text not null check (mail_type in ('know_how', 'event', 'case_study', 'product_news', 'download')),
+    definition_hash text not null references nurture.definitions (definition_hash),
+    reason text not null,                -- why this lead: the segment, and since when
+    planned_at timestamptz not null,     -- the run's as_of
+    first_due_at timestamptz not null,
+    due_at timestamptz not null,
+    expires_at timestamptz not null,     -- first_due_at plus send_within
+    status text not null default 'planned' check (
+        status in (
+            'planned',                   -- planning, or sending -> planned when it was certainly not sent
+            'sending',                   -- claimed: its request is committed
+            'accepted',                  -- the provider took it
+            'refused',                   -- the provider said no to this one
+            'unknown',                   -- nobody knows; settled later (N3)
+            'cancelled',                 -- never, and why stands in decisions
+            'expired'                    -- later than send_within
+        )
+    ),
+    ended_reason text,                   -- of cancelled and expired
+    request_id bigint,                   -- the newest request it was in
+    content_hash text references nurture.contents (content_hash),
+    sent_at timestamptz,                 -- the clock of the attempt that claimed it
+    accepted_at timestamptz,
+    provider_message_id text,
+    recorded_at timestamptz not null default now(),
+    constraint accepted_has_accepted_at check ((status = 'accepted') = (accepted_at is not null)),
+    constraint an_end_has_its_reason check ((status in ('cancelled', 'expired')) = (ended_reason is not null)),
+    constraint what_was_claimed_has_its_request check (
+        status in ('planned', 'cancelled', 'expired')
+        or (request_id is not null and content_hash is not null and sent_at is not null)
+    ),
+    unique (product, occasion, lead_id)
+);
+-- The loser of one mailbox keeps its row and its reason; everybody else's mailbox gets an occasion once (N1).
+create unique index one_message_a_mailbox on nurture.messages (product, occasion, address_id)
+where ended_reason is distinct from 'same mailbox';
+create index messages_due on nurture.messages (product, email, due_at, message_id) where status = 'planned';
+create index messages_open on nurture.messages (status) where status in ('sending', 'unknown');
+create index messages_by_lead on nurture.messages (lead_id, sent_at desc);
+create index messages_by_address on nurture.messages (address_id, sent_at desc);
+create index messages_by_request on nurture.messages (request_id);
+create index messages_by_enrollment on nurture.messages (enrollment_id);
+
+-- Why a planned message was not sent: one row when the reason changes (N5).
+create table nurture.decisions (
+    decision_id bigint generated always as identity primary key,
+    message_id bigint not null references nurture.messages (message_id),
+    outcome text not null check (outcome in ('not_now', 'never')),
+    reason text not null check (reason <> ''),
+    until timestamptz,
+    at timestamptz not null,
+    recorded_at timestamptz not null default now(),
+    constraint not_now_says_until_when check ((outcome = 'not_now') = (until is not null))
+);
+create index decisions_by_message on nurture.decisions (message_id, decision_id desc);
+
+create table nurture.send_requests (
+    request_id bigint generated always as identity primary key,
+    product text not null,
+    email text not null,
+    content_hash text not null references nurture.contents (content_hash),
+    mark text not null,                  -- the random mark of the batch's substitution tags
+    member_count integer not null check (member_count > 0),
+    status text not null default 'in_flight' check (
+        status in (
+            'in_flight',                 -- committed before the call (N2)
+            'accepted',                  -- 202
+            'refused',                   -- the provider said no
+            'returned',                  -- certainly not sent: its members are planned again
+            'unknown',                   -- an ambiguous answer, or none
+            'settled'                    -- was unknown; evidence, policy or a person decided
+        )
+    ),
+    at timestamptz not null,             -- the clock of the attempt
+    is_probe boolean not null default false,
+    answer text,                         -- what came back, in one line, nothing personal
+    answered_at timestamptz,             -- for the one that was given up: when it was
+    provider_request_id text,
+    settled_at timestamptz,
+    settled_by text,
+    recorded_at timestamptz not null default now(),
+    constraint an_answer_has_its_time check ((status = 'in_flight') = (answered_at is null)),
+    constraint a_settlement_has_its_time check ((status = 'settled') = (settled_at is not null)),
+    constraint a_settlement_has_its_author check ((settled_at is null) = (settled_by is null))
+);
+create index send_requests_open on nurture.send_requests (status) where status in ('in_flight', 'unknown');
+create index send_requests_by_product on nurture.send_requests (product, request_id desc);
+create unique index send_requests_by_provider_id on nurture.send_requests (provider_request_id);
+
+create table nurture.send_attempts (
+    request_id bigint not null references nurture.send_requests (request_id),
+    message_id bigint not null references nurture.messages (message_id),
+    primary key (request_id, message_id)
+);
+create index send_attempts_by_message on nurture.send_attempts (message_id);
+alter table nurture.messages add foreign key (request_id) references nurture.send_requests (request_id);
+
+-- A request is committed with all its members or not at all.
+create function nurture.a_request_has_its_members() returns trigger language plpgsql as $$
+begin
+    if (select count(*) from nurture.send_attempts where request_id = new.request_id) <> new.member_count then
+        raise exception 'request % has not its % members', new.request_id, new.member_count;
+    end if;
+    return null;
+end $$;
+create constraint trigger a_request_has_its_members after insert on nurture.send_requests
+deferrable initially deferred for each row execute function nurture.a_request_has_its_members();
+
+-- What a product may still send on a day of its own zone; the row is the lock of concurrent claims.
+create table nurture.budgets (
+    scope text not null check (scope in ('product')),
+    key text not null,
+    day date not null,
+    claimed integer not null default 0 check (claimed >= 0),
+    primary key (scope, key, day)
+);

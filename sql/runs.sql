@@ -1,0 +1,33 @@
+-- name: begin
+-- A run has begun: this is how a later look knows which run of a DAG is the newest (N7).
+insert into runs (dag, product, as_of, kind)
+values (%(dag)s::text, %(product)s::text, %(as_of)s::timestamptz, %(kind)s::text)
+returning run_id;
+
+-- name: finish
+-- A run has ended, well or not.
+update runs
+set ended_at = now()
+where
+    run_id = %(run_id)s::bigint
+    and ended_at is null;
+
+-- name: has_newer
+-- Whether a run of the same DAG with a later as_of has begun; a backfill spoils nothing, so it does not count (N7).
+select exists (
+    select from runs
+    where
+        dag = %(dag)s::text
+        and as_of > %(as_of)s::timestamptz
+        and kind <> 'backfill'
+) as has_newer;
+
+-- name: enter
+-- Be alone in a room until this session ends: a backfill and a scheduled run of one product take turns.
+select pg_advisory_lock(hashtextextended(%(room)s::text, 0));
+
+-- name: played_until
+-- The last day of the demo's played history; null when none was played.
+select max(runs.as_of) as played_until
+from runs
+where runs.kind = 'history' and runs.ended_at is not null;

@@ -1,0 +1,154 @@
+-- Every number a person sees, and the one place where a merge is read across. Laid anew by each migration.
+drop view if exists nurture.lead_now, nurture.lead_sources, nurture.current_scores, nurture.lead_lifecycle,
+nurture.person_mail, nurture.product_overview cascade;
+
+-- The lead that an id means now.
+create view nurture.lead_now as
+select
+    leads.lead_id,
+    coalesce(leads.merged_into, leads.lead_id) as current_lead_id
+from nurture.leads;
+
+-- Every landed record, newest version, and the lead and account it belongs to now.
+create view nurture.lead_sources as
+select distinct on (source_records.source, source_records.source_key)
+    source_records.source,
+    source_records.source_key,
+    current_leads.lead_id,
+    current_leads.account_id
+from nurture.source_records
+inner join nurture.lead_now on source_records.lead_id = lead_now.lead_id
+inner join nurture.leads as current_leads on lead_now.current_lead_id = current_leads.lead_id
+order by source_records.source asc, source_records.source_key asc, source_records.record_id desc;
+
+-- The newest score of each lead and product.
+create view nurture.current_scores as
+select distinct on (scores.product, scores.lead_id)
+    scores.product,
+    scores.lead_id,
+    scores.fit,
+    scores.engagement,
+    scores.score,
+    scores.scored_at,
+    scores.definition_hash,
+    scores.recheck_at
+from nurture.scores
+order by scores.product asc, scores.lead_id asc, scores.scored_at desc;
+
+-- Where a lead stands with a product, the furthest first; products are those that have touched anybody.
+create view nurture.lead_lifecycle as
+with deals as (
+    select
+        lead_now.current_lead_id as lead_id,
+        opportunities.product,
+        bool_or(opportunities.won_at is not null) as is_won,
+        bool_or(opportunities.won_at is null and opportunities.lost_at is null) as is_open
+    from nurture.opportunities
+    inner join nurture.lead_now on opportunities.lead_id = lead_now.lead_id
+    where opportunities.product is not null
+    group by lead_now.current_lead_id, opportunities.product
+),
+
+handed as (
+    select
+        lead_now.current_lead_id as lead_id,
+        qualifications.product,
+        bool_or(handoffs.sales_qualified_at is not null and qualifications.ended_at is null) as is_sales_qualified,
+        bool_or(handoffs.sales_accepted_at is not null and qualifications.ended_at is null) as is_sales_accepted,
+        bool_or(qualifications.ended_at is null) as is_qualified
+    from nurture.qualifications
+    inner join nurture.lead_now on qualifications.lead_id = lead_now.lead_id
+    left join nurture.handoffs on qualifications.qualification_id = handoffs.qualification_id
+    group by lead_now.current_lead_id, qualifications.product
+),
+
+known as (
+    select
+        deals.lead_id,
+        deals.product
+    from deals
+    union
+    select
+        handed.lead_id,
+        handed.product
+    from handed
+)
+
+select
+    known.lead_id,
+    known.product,
+    case
+        when deals.is_won then 'customer'
+        when deals.is_open then 'opportunity'
+        when handed.is_sales_qualified then 'sales_qualified'
+        when handed.is_sales_accepted then 'sales_accepted'
+        when handed.is_qualified then 'qualified'
+        when deals.lead_id is not null then 'lost'
+        else coalesce(leads.crm_lifecycle, 'lead')
+    end as lifecycle
+from known
+inner join nurture.leads on known.lead_id = leads.lead_id
+left join deals on known.lead_id = deals.lead_id and known.product = deals.product
+left join handed on known.lead_id = handed.lead_id and known.product = handed.product;
+
+-- One row a product: what a person asks first.
+create view nurture.product_overview as
+with mails as (
+    select
+        messages.product,
+        count(*) filter (where messages.status = 'accepted') as accepted,
+        count(*) filter (where messages.status = 'planned') as planned,
+        count(*) filter (where messages.status = 'unknown') as unknown,
+        count(*) filter (where messages.status = 'refused') as refused,
+        count(*) filter (where messages.status in ('cancelled', 'expired')) as not_sent
+    from nurture.messages
+    group by messages.product
+),
+
+walking as (
+    select
+        enrollments.product,
+        count(*) as enrolled,
+        count(*) filter (where enrollments.ended_at is null) as walking
+    from nurture.enrollments
+    group by enrollments.product
+),
+
+passed_on as (
+    select
+        qualifications.product,
+        count(*) as qualified,
+        count(*) filter (where handoffs.pushed_at is not null) as handed_off,
+        count(*) filter (where handoffs.sales_accepted_at is not null) as sales_accepted
+    from nurture.qualifications
+    left join nurture.handoffs on qualifications.qualification_id = handoffs.qualification_id
+    group by qualifications.product
+),
+
+deals as (
+    select
+        opportunities.product,
+        count(*) filter (where opportunities.won_at is not null) as won,
+        sum(opportunities.amount) filter (where opportunities.won_at is not null) as revenue
+    from nurture.opportunities
+    group by opportunities.product
+)
+
+select
+    walking.product,
+    walking.enrolled,
+    walking.walking,
+    coalesce(mails.accepted, 0) as accepted,
+    coalesce(mails.planned, 0) as planned,
+    coalesce(mails.unknown, 0) as unknown,
+    coalesce(mails.refused, 0) as refused,
+    coalesce(mails.not_sent, 0) as not_sent,
+    coalesce(passed_on.qualified, 0) as qualified,
+    coalesce(passed_on.handed_off, 0) as handed_off,
+    coalesce(passed_on.sales_accepted, 0) as sales_accepted,
+    coalesce(deals.won, 0) as won,
+    coalesce(deals.revenue, 0) as revenue
+from walking
+left join mails on walking.product = mails.product
+left join passed_on on walking.product = passed_on.product
+left join deals on walking.product = deals.product;

@@ -1,0 +1,245 @@
+"""Emails: rendered once a batch, safe for any value, lawful, and the same words for ever."""
+
+import os
+import re
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from nurture.definitions.load import load_products
+from nurture.definitions.products import EmailTemplate, Product
+from nurture.emails import FIXED_MARK, VALUES, Rendered, fill, new_mark, render, substitutions
+from nurture.problem import Problem
+from nurture.proofread import proofread
+
+GOLDEN = Path(__file__).parent / "golden"
+YAMADA = {
+    "name": "山田 太郎", "company": "株式会社見本", "token": "T0KEN.signed",
+    "unsubscribe_url": "https://mail.example/u/T0KEN.signed?a=1&b=2",
+}  # fmt: skip
+SAMPLES = [
+    ("cloud_backup", email)
+    for email in ("case_logistics", "design_guide", "immutable_storage", "restore_drill", "seminar_invitation")
+] + [
+    ("shift_planner", email)
+    for email in ("case_retail", "fair_shifts", "live_demonstration", "shift_swap", "time_sheet")
+]
+LAWFUL = (
+    "{{ product.sender.name }} {{ product.sender.postal_address }} {{ product.sender.complaint_contact }} "
+    '<a href="{{ lead.unsubscribe_url }}">配信停止</a>'
+)
+
+
+@cache
+def sample(product: str) -> Product:
+    return load_products(Path(__file__).parents[1] / "include").products[product]
+
+
+def with_email(words: str, subject: str = "件名", text: str = "") -> Product:
+    """Return a product with one email `trial` whose MJML holds `words`."""
+    mjml = f"<mjml><mj-body><mj-section><mj-column><mj-text>{words}</mj-text></mj-column></mj-section></mj-body></mjml>"
+    template = EmailTemplate(email="trial", subject=subject, mjml=mjml, text=text)
+    return sample("cloud_backup").model_copy(update={"emails": {"trial": template}})
+
+
+def told(product: Product) -> list[str]:
+    return [str(finding) for finding in proofread(product, "trial")]
+
+
+class Links(HTMLParser):
+    """The links of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.hrefs: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.hrefs += [value for name, value in attrs if tag == "a" and name == "href" and value]
+
+
+@pytest.mark.parametrize(("product", "email"), SAMPLES)
+def test_a_sample_mail_reads_as_it_did(product: str, email: str):
+    """Set UPDATE_GOLDEN=1 to write what is rendered now; then look at it."""
+    mail = fill(render(sample(product), email), YAMADA)
+    for suffix, content in ((".html", mail.html), (".txt", f"{mail.subject}\n\n{mail.text}")):
+        golden = GOLDEN / product / f"{email}{suffix}"
+        if os.environ.get("UPDATE_GOLDEN"):
+            golden.parent.mkdir(parents=True, exist_ok=True)
+            golden.write_text(content, "utf-8")
+        assert content == golden.read_text("utf-8")
+
+
+@pytest.mark.parametrize(("product", "email"), SAMPLES)
+def test_a_sample_mail_has_every_blank_filled(product: str, email: str):
+    rendered = render(sample(product), email, new_mark())
+    mail = fill(rendered, YAMADA)
+    for part in (mail.subject, mail.html, mail.text):
+        assert rendered.mark not in part
+        assert "{{" not in part
+        assert "{%" not in part
+    assert "山田 太郎 様" in mail.html
+    assert "山田 太郎 様" in mail.text
+
+
+@pytest.mark.parametrize(("product", "email"), SAMPLES)
+def test_links_of_a_sample_mail_carry_the_message_and_the_way_out_does_not(product: str, email: str):
+    definition = sample(product)
+    mail = fill(render(definition, email), YAMADA)
+    own = [href for href in Links(mail.html).hrefs if href.startswith(definition.site)]
+    in_text = re.findall(re.escape(definition.site) + r"\S+", mail.text)
+    assert len(own) == 1, "one clear call to action"
+    for link in own + in_text:
+        assert parse_qs(urlsplit(link).query) == {
+            "utm_source": ["nurture"], "utm_medium": ["email"], "utm_campaign": [product], "utm_content": [email],
+            "nt": ["T0KEN.signed"],
+        }  # fmt: skip
+    assert own == in_text
+    assert YAMADA["unsubscribe_url"] in Links(mail.html).hrefs
+    assert YAMADA["unsubscribe_url"] in mail.text
+
+
+def test_a_lead_without_a_name_is_addressed_all_the_same():
+    mail = fill(render(sample("cloud_backup"), "restore_drill"), {**YAMADA, "name": None, "company": None})
+    assert mail.text.strip().startswith("ご担当者様")
+    assert "ご担当者様" in mail.html
+
+
+def test_a_value_is_escaped_for_the_place_in_which_it_stands():
+    hostile = "<script>alert(\"1\")</script>\r\nBcc: all@customer.example & 'co'"
+    forms = substitutions("m", {**YAMADA, "company": hostile})
+    assert forms["-m_company_raw-"] == "<script>alert(\"1\")</script> Bcc: all@customer.example & 'co'"
+    assert forms["-m_company_html-"] == (
+        "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; Bcc: all@customer.example &amp; &#x27;co&#x27;"
+    )
+    assert re.fullmatch(r"[A-Za-z0-9_.~%-]+", forms["-m_company_url-"])
+    product = with_email("{{ lead.company }}", subject="{{ lead.company }}の皆様へ", text="{{ lead.company }}")
+    mail = fill(render(product, "trial"), {**YAMADA, "company": hostile})
+    assert "<script>" not in mail.html
+    assert "\n" not in mail.subject
+    assert "\r" not in mail.subject
+
+
+@pytest.mark.parametrize("separator", ["\r", "\n", "\x85", "\u2028", "\x00", "\x0b"])
+def test_nothing_that_ends_a_line_passes_into_a_subject(separator: str):
+    forms = substitutions("m", {**YAMADA, "name": f"山田{separator}太郎"})
+    assert forms["-m_name_raw-"] == "山田 太郎 様"
+
+
+def test_a_value_that_looks_like_a_tag_stays_what_it_is():
+    rendered = render(sample("cloud_backup"), "restore_drill")
+    mail = fill(rendered, {**YAMADA, "company": f"-{FIXED_MARK}_token_raw-"})
+    assert f"-{FIXED_MARK}_token_raw-" in mail.text
+
+
+def test_only_the_tags_that_stand_in_a_mail_need_values():
+    rendered = render(sample("cloud_backup"), "restore_drill", "k3f9")
+    assert set(substitutions("k3f9", YAMADA, rendered.tags)) == rendered.tags == {
+        "-k3f9_name_raw-", "-k3f9_name_html-", "-k3f9_company_raw-", "-k3f9_company_html-", "-k3f9_token_url-",
+        "-k3f9_unsubscribe_url_raw-", "-k3f9_unsubscribe_url_html-",
+    }  # fmt: skip
+    assert len(substitutions("k3f9", YAMADA)) == 3 * len(VALUES)
+
+
+def test_the_values_of_one_lead_fit_the_providers_10_000_bytes():
+    long = {
+        **YAMADA,
+        "name": "髙" * 60,
+        "company": "株" * 120,
+        "unsubscribe_url": "https://mail.example/u/" + "t" * 200,
+    }
+    rendered = render(sample("cloud_backup"), "restore_drill")
+    forms = substitutions(rendered.mark, long, rendered.tags)
+    assert sum(len(tag.encode()) + len(value.encode()) for tag, value in forms.items()) < 9_000
+
+
+def test_the_same_words_have_the_same_hash_whatever_the_mark():
+    one = render(sample("cloud_backup"), "restore_drill", new_mark())
+    other = render(sample("cloud_backup"), "restore_drill")
+    assert one.hash() == other.hash() == other.with_mark(new_mark()).hash()
+    assert one.with_mark(FIXED_MARK) == other
+    changed = sample("cloud_backup").emails["restore_drill"].model_copy(update={"subject": "別の件名"})
+    product = sample("cloud_backup").model_copy(update={"emails": {"restore_drill": changed}})
+    assert render(product, "restore_drill").hash() != other.hash()
+
+
+def test_links_to_other_sites_and_to_people_are_left_alone():
+    product = with_email(
+        '<a href="https://www.guide.example/?a=1&amp;b=2">x</a> '
+        '<a href="mailto:soudan@aozora-systems.example">y</a> '
+        '<a href="{{ product.site }}/case?plan=a&amp;utm_source=print#top">z</a>'
+    )
+    other, person, own = Links(render(product, "trial", "m").html).hrefs
+    assert other == "https://www.guide.example/?a=1&b=2"
+    assert person == "mailto:soudan@aozora-systems.example"
+    assert own == (
+        "https://www.aozora-systems.example/cloud_backup/case?plan=a&utm_source=print&utm_medium=email"
+        "&utm_campaign=cloud_backup&utm_content=trial&nt=-m_token_url-#top"
+    )
+
+
+def test_a_text_is_derived_from_the_mjml_when_there_is_none():
+    product = with_email('<p>{{ lead.name }}</p><p>本文 *です*</p><a href="{{ product.site }}/case">事例</a>')
+    mail = fill(render(product, "trial"), YAMADA)
+    assert mail.text.startswith("山田 太郎 様\n\n本文 ")
+    assert "utm_content=trial&nt=T0KEN.signed" in mail.text
+    assert FIXED_MARK not in mail.text
+
+
+def test_an_unknown_email_is_told_with_the_nearest():
+    with pytest.raises(Problem, match="has no email 'restore_dril': did you mean 'restore_drill'"):
+        render(sample("cloud_backup"), "restore_dril")
+
+
+def test_a_lawful_mail_has_nothing_to_be_told():
+    assert told(with_email(LAWFUL)) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "finding"),
+    [
+        (LAWFUL.replace("{{ product.sender.name }}", ""), "mjml: the law asks for the sender's name"),
+        (LAWFUL.replace("{{ product.sender.postal_address }}", ""), "mjml: the law asks for the postal address"),
+        (LAWFUL.replace("{{ product.sender.complaint_contact }}", ""), "mjml: the law asks for the contact"),
+        (LAWFUL.replace("{{ lead.unsubscribe_url }}", "#"), "mjml: the law asks for a way to refuse"),
+        (LAWFUL + "{{ lead.nmae }}", "mjml: unknown value lead.nmae: did you mean 'name'?"),
+        (LAWFUL + "{{ prodct.name }}", "mjml: unknown name 'prodct': did you mean 'product'?"),
+        (LAWFUL + "{{ lead.name|upper }}", "mjml: a lead's value is printed as it is"),
+        (LAWFUL + "{% if lead.company %}x{% endif %}", "mjml: lead.company is not known while the email"),
+        (LAWFUL + "{% if lead.company == 'x' %}x{% endif %}", "mjml: lead.company is not known"),
+        (LAWFUL + '<a href="https://a.example/?n={{ lead.name|url }}">x</a>', "mjml: a lead's name or company"),
+        (LAWFUL + "<mj-buton>x</mj-buton>", "mjml:1: unknown element <mj-buton>: did you mean '<mj-button>'?"),
+        (LAWFUL + '<img src="https://a.example/a.png" />', "mjml:1: an image needs alt"),
+        (LAWFUL + "あ" * 40_000, "mjml: 12"),
+        (LAWFUL + "{{ product.__class__.__mro__ }}", "mjml: unknown name '__class__'"),
+        (LAWFUL + "{% include 'secret' %}", "mjml: "),
+        (LAWFUL + "</mj-text>", "mjml: not readable as MJML"),
+    ],
+)
+def test_what_must_not_leave_is_found(words: str, finding: str):
+    found = told(with_email(words))
+    assert any(line.startswith(finding) for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("subject", "finding"),
+    [("一行目\n二行目", "subject: a subject is one line"), ("長" * 41, "subject: 41 full-width characters"),
+     ("", "subject: the subject is empty"), ("{{ lead.nam }}", "subject: unknown value lead.nam: did you mean")],
+)  # fmt: skip
+def test_a_subject_is_one_short_line(subject: str, finding: str):
+    found = told(with_email(LAWFUL, subject=subject))
+    assert any(line.startswith(finding) for line in found), found
+
+
+def test_the_text_part_is_lawful_too():
+    found = told(with_email(LAWFUL, text="本文だけ"))
+    assert [line.split(":")[0] for line in found] == ["txt"] * 4
+
+
+def test_a_rendered_mail_has_no_tags_of_another_batch():
+    rendered = Rendered(subject="-a_name_raw-", html="-b_name_html-", text="", mark="a")
+    assert rendered.tags == {"-a_name_raw-"}
+    assert rendered.with_mark("c").html == "-b_name_html-"
