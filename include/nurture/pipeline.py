@@ -1,0 +1,209 @@
+"""Pipeline: the stages of a product's run in their order, each by its name and with all that it needs.
+
+What calls stages (Airflow's tasks, the command line, the demo's history) calls them here.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from nurture import (
+    consolidate,
+    dispatch,
+    events,
+    handoff,
+    journeys,
+    plan,
+    reporting,
+    runs,
+    scoring,
+    segments,
+    settlement,
+    sources,
+)  # fmt: skip
+from nurture.crm import Crm
+from nurture.crm.hubspot import HubSpot
+from nurture.definitions.load import Loaded
+from nurture.definitions.products import Product
+from nurture.definitions.sources import SourceDefinition
+from nurture.dispatch import Links
+from nurture.problem import Problem
+from nurture.sendgrid import SendGrid
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What lies outside: the mail provider, the CRM, the receiver's public URL, the inbox of source files."""
+
+    sendgrid: SendGrid
+    crm: Crm
+    links: Links
+    inbox: str
+
+    @classmethod
+    def of(cls, env: Mapping[str, str], sendgrid: tuple[str, str], crm: tuple[str, str]) -> "Edges":
+        """Return the edges of an environment; `sendgrid` and `crm` are (host, key)."""
+        return cls(
+            sendgrid=SendGrid(sendgrid[1], sendgrid[0] or "https://api.sendgrid.com"),
+            crm=HubSpot(crm[1], crm[0] or "https://api.hubapi.com"),
+            links=Links(env["NURTURE_RECEIVER_URL"], env["NURTURE_TOKEN_KEY"].encode()),
+            inbox=env.get("NURTURE_INBOX", "inbox"),
+        )
+
+    @classmethod
+    def of_environment(cls, env: Mapping[str, str] | None = None) -> "Edges":
+        """Return the edges that the environment names (SENDGRID_HOST, SENDGRID_API_KEY, NURTURE_CRM_HOST, …)."""
+        env = os.environ if env is None else env
+        sendgrid = (env.get("SENDGRID_HOST", ""), env["SENDGRID_API_KEY"])
+        return cls.of(env, sendgrid, (env.get("NURTURE_CRM_HOST", ""), env.get("NURTURE_CRM_TOKEN", "")))
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run's work: what is defined, with whom, and at which clocks.
+
+    `as_of` bounds what is due and has happened, `at` is the clock of this attempt (N6); a run that is not `live`
+    mails, enrolls, plans and pushes nothing (N7).
+    """
+
+    conn: sa.Connection
+    loaded: Loaded
+    sources: dict[str, SourceDefinition]
+    edges: Edges
+    as_of: datetime
+    at: datetime
+    live: bool = True
+    name: str = ""
+
+    @property
+    def product(self) -> Product:
+        """The product that the run is of."""
+        return self.loaded.products[self.name]
+
+    @property
+    def zones(self) -> dict[str, str]:
+        """Every product's time zone."""
+        return {name: product.timezone for name, product in self.loaded.products.items()}
+
+    def of(self, product: str) -> "Work":
+        """Return the same work for a product."""
+        return replace(self, name=product)
+
+
+def land(work: Work) -> Counts:
+    """Take in the files of the inbox that were not taken yet; raise Problem, after the others, for an unreadable one."""
+    unreadable: list[str] = []
+
+    def note(outcome: sources.Landed | Problem) -> None:
+        if isinstance(outcome, Problem):
+            unreadable.append(str(outcome))
+
+    counts = sources.land_inbox(work.conn, work.sources, work.edges.inbox, work.as_of, report=note)
+    if unreadable:
+        raise Problem("; ".join(unreadable))
+    return counts
+
+
+def select(work: Work) -> Counts:
+    """Refresh the product's segments."""
+    return segments.refresh(work.conn, work.product, work.as_of, live=work.live)
+
+
+def walk(work: Work) -> Counts:
+    """Enroll, and move everybody on."""
+    calendar = work.loaded.company.calendars[work.product.calendar]
+    return journeys.walk(work.conn, work.product, calendar, work.as_of, live=work.live)
+
+
+def plan_due(work: Work) -> Counts:
+    """Plan the dated mails whose day has come."""
+    calendar = work.loaded.company.calendars[work.product.calendar]
+    return plan.plan_due(work.conn, work.product, calendar, work.as_of, live=work.live)
+
+
+def settle(work: Work) -> Counts:
+    """Find out what became of requests whose answer nobody knows."""
+    return settlement.settle(work.conn, work.product, work.at, work.edges.sendgrid.logged_message_ids)
+
+
+def send(work: Work) -> Counts:
+    """Send what is due and permitted; raises `Stopped`."""
+    if not work.live:
+        return {"accepted": 0}
+    send, links = work.edges.sendgrid.send, work.edges.links
+    return dispatch.send_due(work.conn, work.product, work.loaded.company, work.as_of, work.at, send, links)
+
+
+def pull(work: Work) -> Counts:
+    """Take in what the receiver kept."""
+    return events.take_in(work.conn, work.as_of, work.zones, recorded_by=work.at)
+
+
+def rescore(work: Work) -> Counts:
+    """Score everybody of the product. A run that is not live leaves the scores as they were decided."""
+    return _rescore(work, everybody=True)
+
+
+def rescore_marked(work: Work) -> Counts:
+    """Score those with something new."""
+    return _rescore(work, everybody=False)
+
+
+def _rescore(work: Work, *, everybody: bool) -> Counts:
+    return scoring.rescore(
+        work.conn, work.product, work.as_of, list(work.loaded.products), everybody=everybody, live=work.live
+    )
+
+
+def qualify(work: Work) -> Counts:
+    """Record who is ready for sales."""
+    return handoff.qualify(work.conn, work.product, work.as_of, live=work.live)
+
+
+def push(work: Work) -> Counts:
+    """Hand the ready over to the CRM."""
+    if not work.live:
+        return {"pushed": 0}
+    return handoff.hand_off(work.conn, work.product, work.at, work.edges.crm)
+
+
+def report(work: Work) -> Counts:
+    """Recount the days' facts."""
+    return reporting.recount(work.conn, work.as_of, {work.name: work.product.timezone})
+
+
+# The task groups of a product's DAG and their tasks, in order; the order is no condition.
+STAGES: dict[str, dict[str, Callable[[Work], Counts]]] = {
+    "sources": {"land": land},
+    "consolidate": {"consolidate": lambda work: consolidate.consolidate(work.conn, work.as_of)},
+    "segments": {"select": select},
+    "journeys": {"walk": walk, "plan": plan_due},
+    "dispatch": {"settle": settle, "send": send},
+    "events": {"pull": pull},
+    "scoring": {"rescore": rescore},
+    "handoff": {"qualify": qualify, "push": push},
+    "reporting": {"report": report},
+}
+# Shared by all products: one run of it serves every product.
+SHARED = ("sources", "consolidate", "events")
+
+
+def run_stage(work: Work, stage: str) -> Counts:
+    """Run one stage of a product, all of its tasks, and return their counts together."""
+    counts: Counts = {}
+    for task in STAGES[stage].values():
+        counts |= task(work)
+    return counts
+
+
+def run_product(work: Work, kind: str) -> dict[str, Counts]:
+    """Run all of a product's stages in order, as its DAG does, and record the run (N7); return counts by stage."""
+    run_id = runs.begin(work.conn, f"nurture_{work.name}", work.name, work.as_of, kind)
+    counts = {stage: run_stage(work, stage) for stage in STAGES}
+    runs.finish(work.conn, run_id)
+    return counts
