@@ -265,7 +265,7 @@ on conflict (account_key) do nothing;
 
 -- name: survive
 -- Fill the batch's leads from all their newest records: by field, the source believed first, then the newest;
--- the employer's fields move as one bundle, from the newest record that names a company.
+-- the employer's fields move as one bundle, from the newest record that names a company (each for itself if none does).
 with touched as (
     select distinct batch.lead_id from batch
 ),
@@ -325,6 +325,7 @@ chosen as (
     where
         field.key not in ('company', 'department', 'department_function', 'title', 'title_level')
         or records.record_id = employers.record_id
+        or employers.record_id is null
     order by
         records.lead_id asc,
         field.key asc,

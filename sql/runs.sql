@@ -26,8 +26,10 @@ select exists (
 -- Be alone in a room until this session ends: a backfill and a scheduled run of one product take turns.
 select pg_advisory_lock(hashtextextended(%(room)s::text, 0));
 
--- name: played_until
--- The last day of the demo's played history; null when none was played.
-select max(runs.as_of) as played_until
+-- name: demo_runs
+-- Up to where the demo's history was played, and when it ran live; null where it has not.
+select
+    max(runs.as_of) filter (where runs.kind = 'history' and runs.ended_at is not null) as played,
+    max(runs.as_of) filter (where runs.kind = 'manual') as ran_live
 from runs
-where runs.kind = 'history' and runs.ended_at is not null;
+where runs.product is not null;

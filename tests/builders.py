@@ -3,15 +3,14 @@
 import json
 import uuid
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from nurture.dispatch import Links
 from nurture.definitions.model import hash_of
 from nurture.definitions.products import Company, EmailTemplate, Product, Scenario
+from nurture.dispatch import Links
 
 NOON = datetime(2026, 11, 16, 3, tzinfo=UTC)  # a Monday, noon in Tokyo
 DAY = timedelta(days=1)
@@ -193,8 +192,6 @@ def record(
         "email": email and email.lower(), "name": name and name.replace(" ", ""), "mobile": mobile, "crm_id": crm_id,
         "is_role": is_role or None, "company": fields.get("company"),
     }  # fmt: skip
-    with suppress(sa.exc.NoResultFound):
-        _ensure(conn, "landings", "landing_id", 1)
     fields = {field: str(found) for field, found in told.items() if found is not None}
     return insert(
         conn, "source_records", source=source, source_key=key, content_hash=hash_of([told, keys, facts]),

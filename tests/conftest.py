@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from stack_fixture import always_open, stack
 
 from nurture import db
 from nurture.stack.postgres import Postgres
 
+__all__ = ["always_open", "stack"]
 _numbers = count(1)
 
 

@@ -72,7 +72,7 @@ def last_open(calendar: Calendar, zone: ZoneInfo, moment: datetime) -> datetime:
 def after(calendar: Calendar, zone: ZoneInfo, moment: datetime, amount: int, unit: str) -> datetime:
     """Return `moment` plus a span: business days skip closed days, and all but hours keep the wall clock."""
     if unit == "hours":
-        return moment + timedelta(hours=amount)
+        return moment.astimezone(UTC) + timedelta(hours=amount)
     local = moment.astimezone(zone)
     if unit == "business days":
         day = business_days_after(calendar, local.date(), amount)

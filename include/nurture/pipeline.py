@@ -1,37 +1,27 @@
 """Pipeline: the stages of a product's run in their order, each by its name and with all that it needs.
 
-What calls stages (Airflow's tasks, the command line, the demo's history) calls them here.
+What calls stages (Airflow's tasks, the command line, the demo's history) calls them here. A stage is imported when it
+runs: every start of an Airflow task reads this module, and pays for what it imports.
 """
 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from nurture import (
-    consolidate,
-    dispatch,
-    events,
-    handoff,
-    journeys,
-    plan,
-    reporting,
-    runs,
-    scoring,
-    segments,
-    settlement,
-    sources,
-)  # fmt: skip
-from nurture.crm import Crm
-from nurture.crm.hubspot import HubSpot
 from nurture.definitions.load import Loaded
 from nurture.definitions.products import Product
 from nurture.definitions.sources import SourceDefinition
-from nurture.dispatch import Links
 from nurture.problem import Problem
-from nurture.sendgrid import SendGrid
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from nurture import sources
+    from nurture.crm import Crm
+    from nurture.dispatch import Links
+    from nurture.sendgrid import SendGrid
 
 Counts = dict[str, int]
 
@@ -40,14 +30,18 @@ Counts = dict[str, int]
 class Edges:
     """What lies outside: the mail provider, the CRM, the receiver's public URL, the inbox of source files."""
 
-    sendgrid: SendGrid
-    crm: Crm
-    links: Links
+    sendgrid: "SendGrid"
+    crm: "Crm"
+    links: "Links"
     inbox: str
 
     @classmethod
     def of(cls, env: Mapping[str, str], sendgrid: tuple[str, str], crm: tuple[str, str]) -> "Edges":
         """Return the edges of an environment; `sendgrid` and `crm` are (host, key)."""
+        from nurture.crm.hubspot import HubSpot
+        from nurture.dispatch import Links
+        from nurture.sendgrid import SendGrid
+
         return cls(
             sendgrid=SendGrid(sendgrid[1], sendgrid[0] or "https://api.sendgrid.com"),
             crm=HubSpot(crm[1], crm[0] or "https://api.hubapi.com"),
@@ -71,7 +65,7 @@ class Work:
     mails, enrolls, plans and pushes nothing (N7).
     """
 
-    conn: sa.Connection
+    conn: "sa.Connection"
     loaded: Loaded
     sources: dict[str, SourceDefinition]
     edges: Edges
@@ -96,10 +90,12 @@ class Work:
 
 
 def land(work: Work) -> Counts:
-    """Take in the files of the inbox that were not taken yet; raise Problem, after the others, for an unreadable one."""
+    """Take in the inbox's new files; raise Problem, after the others have landed, for one that cannot be read."""
+    from nurture import sources
+
     unreadable: list[str] = []
 
-    def note(outcome: sources.Landed | Problem) -> None:
+    def note(outcome: "sources.Landed | Problem") -> None:
         if isinstance(outcome, Problem):
             unreadable.append(str(outcome))
 
@@ -109,30 +105,47 @@ def land(work: Work) -> Counts:
     return counts
 
 
+def consolidate(work: Work) -> Counts:
+    """Give every new record its lead."""
+    from nurture import consolidate as stage
+
+    return stage.consolidate(work.conn, work.as_of)
+
+
 def select(work: Work) -> Counts:
     """Refresh the product's segments."""
+    from nurture import segments
+
     return segments.refresh(work.conn, work.product, work.as_of, live=work.live)
 
 
 def walk(work: Work) -> Counts:
     """Enroll, and move everybody on."""
+    from nurture import journeys
+
     calendar = work.loaded.company.calendars[work.product.calendar]
     return journeys.walk(work.conn, work.product, calendar, work.as_of, live=work.live)
 
 
 def plan_due(work: Work) -> Counts:
     """Plan the dated mails whose day has come."""
+    from nurture import plan
+
     calendar = work.loaded.company.calendars[work.product.calendar]
     return plan.plan_due(work.conn, work.product, calendar, work.as_of, live=work.live)
 
 
 def settle(work: Work) -> Counts:
     """Find out what became of requests whose answer nobody knows."""
+    from nurture import settlement
+
     return settlement.settle(work.conn, work.product, work.at, work.edges.sendgrid.logged_message_ids)
 
 
 def send(work: Work) -> Counts:
     """Send what is due and permitted; raises `Stopped`."""
+    from nurture import dispatch
+
     if not work.live:
         return {"accepted": 0}
     send, links = work.edges.sendgrid.send, work.edges.links
@@ -141,6 +154,8 @@ def send(work: Work) -> Counts:
 
 def pull(work: Work) -> Counts:
     """Take in what the receiver kept."""
+    from nurture import events
+
     return events.take_in(work.conn, work.as_of, work.zones, recorded_by=work.at)
 
 
@@ -155,6 +170,8 @@ def rescore_marked(work: Work) -> Counts:
 
 
 def _rescore(work: Work, *, everybody: bool) -> Counts:
+    from nurture import scoring
+
     return scoring.rescore(
         work.conn, work.product, work.as_of, list(work.loaded.products), everybody=everybody, live=work.live
     )
@@ -162,11 +179,15 @@ def _rescore(work: Work, *, everybody: bool) -> Counts:
 
 def qualify(work: Work) -> Counts:
     """Record who is ready for sales."""
+    from nurture import handoff
+
     return handoff.qualify(work.conn, work.product, work.as_of, live=work.live)
 
 
 def push(work: Work) -> Counts:
     """Hand the ready over to the CRM."""
+    from nurture import handoff
+
     if not work.live:
         return {"pushed": 0}
     return handoff.hand_off(work.conn, work.product, work.at, work.edges.crm)
@@ -174,13 +195,15 @@ def push(work: Work) -> Counts:
 
 def report(work: Work) -> Counts:
     """Recount the days' facts."""
+    from nurture import reporting
+
     return reporting.recount(work.conn, work.as_of, {work.name: work.product.timezone})
 
 
 # The task groups of a product's DAG and their tasks, in order; the order is no condition.
 STAGES: dict[str, dict[str, Callable[[Work], Counts]]] = {
     "sources": {"land": land},
-    "consolidate": {"consolidate": lambda work: consolidate.consolidate(work.conn, work.as_of)},
+    "consolidate": {"consolidate": consolidate},
     "segments": {"select": select},
     "journeys": {"walk": walk, "plan": plan_due},
     "dispatch": {"settle": settle, "send": send},
@@ -203,6 +226,8 @@ def run_stage(work: Work, stage: str) -> Counts:
 
 def run_product(work: Work, kind: str) -> dict[str, Counts]:
     """Run all of a product's stages in order, as its DAG does, and record the run (N7); return counts by stage."""
+    from nurture import runs
+
     run_id = runs.begin(work.conn, f"nurture_{work.name}", work.name, work.as_of, kind)
     counts = {stage: run_stage(work, stage) for stage in STAGES}
     runs.finish(work.conn, run_id)

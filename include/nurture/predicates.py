@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from nurture import db
 from nurture.definitions import conditions as c
@@ -149,7 +150,7 @@ class _Compiler:
         newest = (
             sa.select(_scores.c.lead_id, _scores.c[subject].label("points"))
             .where(_scores.c.product == self.product.product, _scores.c.scored_at <= self.as_of)
-            .distinct(_scores.c.lead_id)
+            .ext(distinct_on(_scores.c.lead_id))
             .order_by(_scores.c.lead_id, _scores.c.scored_at.desc())
             .subquery("newest_scores")
         )

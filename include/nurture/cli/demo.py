@@ -1,7 +1,7 @@
 """The command `nurture demo`: ninety played days, one live run of each product in Airflow, and where to look."""
 
-import shutil
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +11,18 @@ import typer
 from nurture.problem import Problem
 
 if TYPE_CHECKING:
+    from nurture.demo.history import SandboxClock
+    from nurture.pipeline import Work
     from nurture.stack.parts import Stack
 
 app = typer.Typer()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", envvar="NURTURE_HOME", help="The stack's folder.")]
 PEOPLE, SEED = 1_300, 7
+TOLD = {
+    "enrolled": "enrolled", "accepted": "mails sent", "planned": "planned", "not_sent": "not sent (each says why)",
+    "qualified": "qualified", "handed_off": "handed off", "sales_accepted": "taken on by sales", "won": "won",
+}  # fmt: skip
 
 
 class Steps:
@@ -79,33 +85,34 @@ def clock(
     )
 
 
-def _play(stack: "Stack", clock, days: int, steps: Steps) -> datetime:
-    """Play the history once, and return the moment at which it ends; a second demo finds it played."""
+def _play(stack: "Stack", clock: "SandboxClock", days: int, steps: Steps) -> datetime:
+    """Play the history, or what a demo that was stopped left of it; return the moment at which it ends."""
     from nurture import db
     from nurture.cli.run import work_of
     from nurture.demo import history
     from nurture.demo.files import write_files
 
     with db.engine(stack.dsn).connect() as conn:
-        played = db.run(conn, db.statements("runs").played_until).scalar()
-        if played is not None:
+        played, ran_live = db.run(conn, db.statements("runs").demo_runs).one()
+        conn.commit()
+        if ran_live is not None:
             steps.done("the history was played before")
-            return played + timedelta(days=1)
+            return ran_live
         work = work_of(conn, stack.home.path, datetime.now(UTC))
         if work.loaded.problems:
             raise Problem("a product is broken: `nurture check` says where")
         until = history.end_of_history(work, datetime.now(UTC))
-        made = stack.home.path / "demo-files"
-        write_files(made, PEOPLE, SEED, until.astimezone(next(iter(work.loaded.products.values())).zone).date())
-        for file in sorted(made.iterdir()):
-            shutil.copy(file, stack.home.inbox / file.name)
-        steps.done("the demo's source files are in the inbox")
+        if not any(stack.home.inbox.iterdir()):
+            zone = next(iter(work.loaded.products.values())).zone
+            write_files(stack.home.inbox, PEOPLE, SEED, until.astimezone(zone).date())
+            steps.done("the demo's source files are in the inbox")
 
-        def work_at(moment: datetime):
-            return type(work)(**{**vars(work), "as_of": moment, "at": moment})
+        def work_at(moment: datetime) -> "Work":
+            return replace(work, as_of=moment, at=moment)
 
-        with typer.progressbar(length=days, label="Playing") as bar:
-            history.play(work_at, clock, until, days, lambda _: bar.update(1))
+        moments = [m for m in history.business_days(work, until, days) if played is None or m >= played]
+        with typer.progressbar(length=len(moments), label="Playing") as bar:
+            history.play(work_at, clock, moments, lambda _: bar.update(1))
     steps.done(f"{days} days of history are played")
     return until
 
@@ -146,21 +153,19 @@ def _run_pull(stack: "Stack", moment: datetime) -> None:
                 step(work.of(name))
 
 
-def _tell(stack: "Stack", clock, until: datetime) -> None:
+def _tell(stack: "Stack", clock: "SandboxClock", until: datetime) -> None:
     """Say what happened, in numbers, and where to look."""
     from nurture import db, reporting
     from nurture.definitions.load import load_products
 
     with db.engine(stack.dsn).connect() as conn:
         rows = reporting.overview(conn)
-    names = {name: product.name for name, product in load_products().products.items()}
-    typer.echo(f"\nUntil {until.astimezone():%Y-%m-%d %H:%M}, as Airflow and the sandbox know it:")
+    products = load_products().products
+    zone = next(iter(products.values())).zone
+    typer.echo(f"\nUntil {until.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key}):")
     for row in rows:
-        typer.echo(
-            f"  {names.get(row['product'], row['product'])}: {row['enrolled']:,} enrolled, {row['accepted']:,} mails sent, "
-            f"{row['planned']:,} planned, {row['not_sent']:,} not sent (each says why), {row['qualified']:,} qualified, "
-            f"{row['handed_off']:,} handed off, {row['sales_accepted']:,} taken on by sales, {row['won']:,} won"
-        )
+        told = ", ".join(f"{row[key]:,} {words}" for key, words in TOLD.items())
+        typer.echo(f"  {products[row['product']].name}: {told}")
     counts = clock.counts()
     typer.echo(f"  The sandbox accepted {counts['messages']:,} mails in {counts['requests']:,} requests.")
     typer.echo("\nWhere to look:")

@@ -103,7 +103,8 @@ def airflow(context: typer.Context) -> None:
     if not stack.database().running:
         raise Problem("the stack is down: `nurture up`")
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "airflow", *context.args], stack.environment())
+    quiet = {"PYTHONWARNINGS": "ignore"}  # of what Airflow lacks for pictures of graphs in a terminal
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", *context.args], {**stack.environment(), **quiet})
 
 
 def _home(folder: Path | None):

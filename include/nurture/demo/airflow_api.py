@@ -22,6 +22,10 @@ class AirflowApi:
             raise Problem(f"Airflow did not let {user} in ({answer.status_code}): is the password the one in its file?")
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def wait_for(self, dag: str, patience: float = 120.0) -> None:
         """Wait until a DAG has been read; raise Problem after `patience` seconds."""
         deadline = time.monotonic() + patience
@@ -47,8 +51,8 @@ class AirflowApi:
         seen: set[str] = set()
         deadline = time.monotonic() + patience
         while True:
-            state = self._get(f"/api/v2/dags/{dag}/dagRuns/{run}")["state"]
-            for task in self._get(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances?limit=100")["task_instances"]:
+            state = self.read(f"/api/v2/dags/{dag}/dagRuns/{run}")["state"]
+            for task in self.read(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances?limit=100")["task_instances"]:
                 if task["state"] in (*ENDED, "upstream_failed") and task["task_id"] not in seen:
                     seen.add(task["task_id"])
                     told(f"{task['task_id']}: {task['state']}")
@@ -58,5 +62,6 @@ class AirflowApi:
                 raise Problem(f"the run of {dag} has not ended after {patience:.0f} s: look at it in Airflow")
             time.sleep(0.5)
 
-    def _get(self, path: str) -> dict[str, Any]:
-        return self._http.get(path).raise_for_status().json()
+    def read(self, path: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what a GET of the API answers."""
+        return self._http.get(path, params=query).raise_for_status().json()

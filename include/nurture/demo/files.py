@@ -156,8 +156,8 @@ def _card(key: str, person: Person, job: Job, address: str, at: datetime, random
         last, first = (f"{first} {last}" if last.isascii() else f"{last}{separator}{first}"), ""
     phone = company.phone(person.line if random.random() < 0.3 else 0)
     if random.random() < 0.004:
-        phone, address = ("03-0600-0005",)
-        f"rep{person.person_id % 8}@aozora-systems.example"  # a rep's own, by mistake
+        phone = "03-0600-0005"  # the rep's own contact, by mistake
+        address = f"rep{person.person_id % 8}@aozora-systems.example"
     return (
         key, f"rep{person.person_id % 8 + 1}", spelling.company(company, random), person.department[0],
         person.title[0],

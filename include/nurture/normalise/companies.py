@@ -46,6 +46,7 @@ _BRANCH = re.compile(
     rf"|(?:本社|本店)|(?<=\s)(?:{_OFFICES}))$"
 )
 _ENGLISH_BRANCH = re.compile(r"[\s,(]+(?:[a-z]+\s+)?(?:branch|office|head office|hq|headquarters)\)?$")
+_LATIN = re.compile(r"[a-z][).]?$")
 _NOT_LETTERS = re.compile(r"[^\w]+|_")
 
 
@@ -55,8 +56,12 @@ def company_key(text: str) -> str | None:
     if is_nothing(text):
         return None
     name = " ".join(_JAPANESE_FORM.sub(" ", fold(text)).split())
-    for _ in range(2):  # A branch may stand before or after the form: 「… 株式会社本社」, 「… 本社 Co., Ltd.」
-        name = _LEADING_ENGLISH_FORM.sub("", _ENGLISH_FORM.sub("", name))
-        name = _ENGLISH_BRANCH.sub("", _BRANCH.sub("", name)) or name
+    before = ""
+    while name != before:  # A branch may stand before or after the form: 「… 株式会社本社」, 「… 本社 Co., Ltd.」
+        before = name
+        if name[-1:] in _OFFICES:
+            name = _BRANCH.sub("", name) or name
+        if _LATIN.search(name):
+            name = _ENGLISH_BRANCH.sub("", _LEADING_ENGLISH_FORM.sub("", _ENGLISH_FORM.sub("", name))) or name
     key = _NOT_LETTERS.sub("", name)
     return key or None

@@ -11,12 +11,13 @@ from nurture.normalise.texts import REMEMBERED
 
 _WRAPPING = re.compile(r"^(?:.*<\s*)?(?:mailto:)?\s*([^<>?\s]+@[^<>?\s]+?)(?:\?[^>]*)?(?:\s*>.*)?$", re.IGNORECASE)
 _ADDRESS = re.compile(r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{4,253}$)(?:[\w](?:[\w-]{0,61}[\w])?\.)+[\w-]{2,63}$")
-_DOTS = re.compile(r"^\.|\.\.|\.$")
 _TAG = re.compile(r"\+[^+]*$")
-_NOBODY = re.compile(
-    r"^(?:no-?_?e?mail|none?|test\d*|dummy|sample|unknown|na|nashi|xxx+|aaa+|abc|noreply|no-reply|null)$"
-)
-_BETWEEN_WORDS = re.compile(r"[-_.]")
+_NOBODY = frozenset(
+    {
+        "no-email", "noemail", "no_email", "nomail", "no-mail", "none", "non", "test", "dummy", "sample", "unknown",
+        "na", "nashi", "xxx", "xxxx", "aaa", "aaaa", "abc", "null", "noreply", "no-reply",
+    }
+)  # fmt: skip
 _SUFFIXES = PublicSuffixList()
 
 
@@ -45,7 +46,7 @@ def read_mailbox(text: str, roles: frozenset[str], freemail: frozenset[str]) -> 
         address = match[1]
     local, _, host = address.rpartition("@")
     name = (_TAG.sub("", local) or local) if "+" in local else local
-    if _NOBODY.match(name):
+    if name.rstrip("0123456789") in _NOBODY:
         return None
     domain = registrable(host)
     if host in ("gmail.com", "googlemail.com"):
@@ -57,7 +58,7 @@ def read_mailbox(text: str, roles: frozenset[str], freemail: frozenset[str]) -> 
         domain=domain,
         is_role=_is_role(name, roles),
         is_freemail=domain in freemail or host in freemail,
-        unmailable=refused if _DOTS.search(local) else None,
+        unmailable=refused if ".." in local or local[0] == "." or local[-1] == "." else None,
     )
 
 
@@ -68,7 +69,7 @@ def registrable(host: str) -> str:
 
 
 def _is_role(local: str, roles: frozenset[str]) -> bool:
-    words = [word.rstrip("0123456789") for word in _BETWEEN_WORDS.split(local)]
+    words = [word.rstrip("0123456789") for word in local.replace("-", ".").replace("_", ".").split(".")]
     if len(words) > 3:
         return False
     return local in roles or words[0] in roles or words[-1] in ("team", "group", "ml", "list", "all", "members", "dept")

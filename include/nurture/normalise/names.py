@@ -53,7 +53,9 @@ def _clean(text: str) -> str:
     text = tidy(text)
     if not text or is_nothing(text):
         return ""
-    return (_TITLES.sub("", text) if text.isascii() else _HONORIFICS.sub("", text)).strip()
+    if text.isascii():
+        return _TITLES.sub("", text).strip() if text[0] in "MmDdPp" else text
+    return _HONORIFICS.sub("", text).strip() if text[-1] in "様氏殿まん生中" else text
 
 
 @lru_cache(REMEMBERED)

@@ -7,6 +7,7 @@ from functools import lru_cache
 REMEMBERED = 30_000  # distinct values that each function keeps: a file repeats few of them from far away
 
 _SPACES = re.compile(r"\s+")
+_UNTIDY = re.compile(r"[\uff00-\uffef]|[^\S ]|^ |  | $")
 _WIDTH_FORMS = re.compile(r"[\uff00-\uffef]+")
 _HIRAGANA_TO_KATAKANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣"), "-")
@@ -41,8 +42,8 @@ def tidy(text: str) -> str:
 
     Nothing else changes: 髙, 﨑, ㈱ and ㍿ stay.
     """
-    if text.isascii() and "  " not in text:
-        return text.strip()
+    if not _UNTIDY.search(text):
+        return text
     text = _WIDTH_FORMS.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     return _SPACES.sub(" ", text).strip()
 
@@ -52,10 +53,17 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
 
 
-@lru_cache(REMEMBERED)
+# Every character that such a word can begin with, in any width, case or kana: most texts are answered by their first.
+_NOTHING_BEGINS = frozenset(
+    letter
+    for letter in {*map(chr, range(0x100)), *map(chr, range(0x2010, 0x3100)), *map(chr, range(0xFF00, 0xFFF0))}
+    if not fold(letter).strip("()[]") or fold(letter)[0] in {word[0] for word in _NOTHING}
+) | {word[0] for word in _NOTHING}
+
+
 def is_nothing(text: str) -> bool:
     """Tell whether the text stands for a missing value: empty, `-`, `なし`, `test`, `N/A`."""
-    if len(text) > 12:
+    if len(text) > 12 or (text and text[0] not in _NOTHING_BEGINS):
         return False
     folded = fold(text).strip(" \u3000()[]")
     return not folded or folded in _NOTHING

@@ -242,7 +242,8 @@ def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row |
             yield Broken(line, "NUL character, which no text can hold", raw)
         else:
             seen.update(dict.fromkeys(read))
-            yield Row(line, [_text(read.get(column)) for column in columns.named], payload, raw)
+            values = [cell if type(cell := read.get(name)) is str else _text(cell) for name in columns.named]
+            yield Row(line, values, payload, raw)
     missing = [column for column in columns.needed if column not in seen]
     if seen and missing:
         raise _lacks(file, missing, seen)
@@ -328,6 +329,6 @@ def _text(cell: Any) -> str:
     return str(cell)
 
 
-def buffered(stream: IO[bytes]) -> IO[bytes]:
-    """Return the stream with a large buffer, whatever it is opened from."""
-    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream, CHUNK)  # pyright: ignore
+def buffered(stream: Any) -> io.BufferedReader:
+    """Return the stream with a large buffer, whatever it was opened from."""
+    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream, CHUNK)

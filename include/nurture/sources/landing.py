@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import fsspec
 import sqlalchemy as sa
@@ -143,7 +143,7 @@ def _land(
     conn: sa.Connection,
     definition: SourceDefinition,
     file: str,
-    stream: IO[bytes],
+    stream: io.BufferedReader,
     as_of: datetime,
     progress: Progress | None,
     vocabulary: Vocabulary,
@@ -164,7 +164,7 @@ def _land(
     }  # fmt: skip
 
     def write(lines: list[bytes], broken: list[files.Broken]) -> int:
-        with conn.connection.cursor() as cursor:
+        with db.cursor(conn) as cursor:
             cursor.copy_expert(sql.copy_arriving, io.BytesIO(b"".join(lines)))
         landed = db.count(conn, sql.insert_records, **constants)
         db.run(conn, sql.empty_arriving)
@@ -213,7 +213,7 @@ def _read(reader: Reader, rows: Iterable[files.Row | files.Broken]) -> tuple[lis
     return lines, broken
 
 
-def _table(definition: SourceDefinition, stream: IO[bytes], file: str) -> files.Table:
+def _table(definition: SourceDefinition, stream: io.BufferedReader, file: str) -> files.Table:
     optional = set(definition.optional)
     named = definition.named_columns()
     columns = files.Columns(named, [column for column in named if column not in optional])
@@ -230,7 +230,7 @@ def _table(definition: SourceDefinition, stream: IO[bytes], file: str) -> files.
 
 
 @contextmanager
-def _opened(path: str, file: str) -> Iterator[IO[bytes]]:
+def _opened(path: str, file: str) -> Iterator[io.BufferedReader]:
     try:
         filesystem, place = fsspec.url_to_fs(str(path))
         with filesystem.open(place, "rb") as stream:

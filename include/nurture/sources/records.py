@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -21,8 +21,7 @@ from nurture.normalise.texts import REMEMBERED, digits, is_nothing, tidy
 
 LONGEST_KEY = 300
 _DATE = re.compile(
-    r"^(\d{4})(?:[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{2})(\d{2}))"
-    r"(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?$"
+    r"^(\d{4})[-/.年]\s?(\d{1,2})[-/.月]\s?(\d{1,2})日?(?:[T\s]+(\d{1,2})[:時](\d{2})(?:[:分](\d{2}))?[分秒]?)?$"
 )
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _REACHING = frozenset({"email", "phone", "mobile", "crm_id"})
@@ -291,24 +290,23 @@ def _read_phone(text: str, in_mobile_column: bool, fields: dict[str, Any], keys:
 @lru_cache(REMEMBERED)
 def _moment(text: str, zone: ZoneInfo) -> str:
     """Return a date, with or without a time and a zone, in UTC; midnight of the source's zone without a time."""
-    refused = Refused(f"date {text.strip()[:60]}")
-    match = _DATE.match(unicodedata.normalize("NFKC", text).strip())
-    if match is None:
-        raise refused
-    year, month, day, short_month, short_day, hour, minute, second, offset = match.groups()
     try:
-        local = datetime(
-            int(year), int(month or short_month), int(day or short_day), int(hour or 0), int(minute or 0),
-            int(second or 0), tzinfo=_offset(offset) if offset else zone,
-        )  # fmt: skip
-        return local.astimezone(UTC).isoformat()
+        moment = _written(unicodedata.normalize("NFKC", text).strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC).isoformat()
     except (ValueError, OverflowError) as error:
-        raise refused from error
+        raise Refused(f"date {text.strip()[:60]}") from error
 
 
-@lru_cache(100)
-def _offset(text: str) -> tzinfo | None:
-    return datetime.strptime(text, "%z").tzinfo
+def _written(text: str) -> datetime:
+    """Return the date that a text says, in ISO 8601 or as Japan writes it; raise ValueError."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        match = _DATE.match(text)
+        if match is None:
+            raise
+        year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
+        return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the caller gives it the zone
 
 
 @lru_cache(REMEMBERED)

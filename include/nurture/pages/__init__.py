@@ -1,0 +1,1 @@
+"""Pages: what a person asks first, in Airflow's own frame, and nothing about any one person."""

@@ -1,0 +1,138 @@
+"""Words: what the pages say, in English and Japanese; the reasons why a mail was not sent, in families."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+LANGUAGES = ("en", "ja")
+
+WORDS: dict[str, tuple[str, str]] = {
+    "products": ("Products", "商品"),
+    "product": ("Product", "商品"),
+    "enrolled": ("Enrolled", "参加"),
+    "enrolled_now": ("{number} walking now", "いま {number} 名が進行中"),
+    "accepted": ("Sent", "送信"),
+    "planned": ("Planned", "送信予定"),
+    "not_sent": ("Not sent", "送信せず"),
+    "refused": ("Refused", "拒否"),
+    "unknown": ("Unknown", "到達不明"),
+    "qualified": ("Qualified", "見込み確定"),
+    "handed_off": ("Handed off", "営業へ引き渡し"),
+    "sales_accepted": ("Taken on by sales", "営業が着手"),
+    "won": ("Won", "受注"),
+    "revenue": ("Revenue", "受注額"),
+    "people": (
+        "Enrolled counts enrollments; sent counts mails that the provider took.",
+        "参加は延べ人数、送信は配信サービスが受け付けた通数です。",
+    ),
+    "mails": ("Mails of the last {days} days", "直近 {days} 日間のメール"),
+    "a_day": ("Sent a day", "一日ごとの送信"),
+    "delivered": ("Delivered", "配信"),
+    "bounced": ("Bounced", "不達"),
+    "opened": ("Opened", "開封"),
+    "clicked": ("Clicked", "クリック"),
+    "replied": ("Replied", "返信"),
+    "unsubscribed": ("Unsubscribed", "配信停止"),
+    "complained": ("Complained", "苦情"),
+    "mails_note": (
+        "Each column counts what happened within these days, once a mail; opens and clicks are those of people, not of "
+        "machines.",
+        "それぞれ、この期間に起きた数をメール一通につき一回と数えます。開封とクリックは人によるものだけです。",
+    ),
+    "chart": ("{product}: {number} mails sent", "{product}: {number} 通"),
+    "runs": ("Latest runs", "最近の実行"),
+    "run": ("Run", "実行"),
+    "kind": ("Kind", "種類"),
+    "as_of": ("As of", "基準時刻"),
+    "begun": ("Begun", "開始"),
+    "took": ("Took", "所要"),
+    "running": ("not ended", "未終了"),
+    "seconds": ("{number} s", "{number} 秒"),
+    "runs_note": (
+        "Whether each task of a run went well, Airflow shows.",
+        "各タスクの成否は Airflow の画面に出ます。",
+    ),
+    "shared": ("all products", "全商品"),
+    "broken": (
+        "Its definition is broken: `nurture check` says where.",
+        "定義に誤りがあります。`nurture check` が場所を示します。",
+    ),
+    "nothing_run": ("Nothing has run yet.", "まだ実行されていません。"),
+    "nothing_sent": ("No mail in these days.", "この期間の送信はありません。"),
+    "nothing_readable": (
+        "There is no product whose DAG you may read.",
+        "閲覧できる商品がありません。",
+    ),
+    "more": ("and {number} for other reasons", "ほか {number}"),
+    "moment": ("As it stood at {moment}", "{moment} 現在"),
+    "silent": (
+        "The database of Nurture does not answer. Airflow itself is well; try again in a moment.",
+        "Nurture のデータベースが応答しません。少し待ってから、もう一度開いてください。",
+    ),
+    "kind:history": ("history", "履歴"),
+    "kind:scheduled": ("scheduled", "定期"),
+    "kind:manual": ("by hand", "手動"),
+    "kind:backfill": ("backfill", "再計算"),
+    "kind:asset_triggered": ("by an asset", "アセット"),
+}
+
+# The reasons that dispatch and journeys write, as the beginning of each; one that is not here is shown as it is.
+REASONS: dict[str, tuple[str, str]] = {
+    "expired": ("too late to be sent", "送信期限切れ"),
+    "no consent": ("no consent", "同意がない"),
+    "same mailbox": ("same mailbox as another lead", "同じ宛先に送信済み"),
+    "suppressed": ("suppressed address", "送信禁止の宛先"),
+    "opted out": ("opted out", "配信停止の希望"),
+    "opted_out": ("opted out", "配信停止の希望"),
+    "excluded": ("excluded by the company", "会社の除外リスト"),
+    "cannot be mailed": ("address cannot be mailed", "送信できない宛先"),
+    "qualified": ("handed to sales first", "営業へ引き渡し済み"),
+    "left_segment": ("left the segment", "対象から外れた"),
+    "frequency cap": ("frequency cap", "頻度の上限"),
+    "outside business hours": ("outside business hours", "営業時間外"),
+    "daily budget": ("daily budget", "一日の上限"),
+    "one at a time for a mailbox": ("another mail to the mailbox first", "同じ宛先への順番待ち"),
+}
+
+
+class Words:
+    """The words of one language."""
+
+    def __init__(self, language: str) -> None:
+        """Take a language of `LANGUAGES`."""
+        self.language = language
+        self._column = LANGUAGES.index(language)
+
+    def __call__(self, name: str, **values: Any) -> str:
+        """Return a word or sentence with its blanks filled; an unknown name is an error of ours."""
+        return WORDS[name][self._column].format(**values)
+
+    def kind(self, kind: str) -> str:
+        """Return what a kind of run is called."""
+        return self(f"kind:{kind}") if f"kind:{kind}" in WORDS else kind
+
+    def reasons(self, rows: Iterable[Mapping[str, Any]], most: int = 3) -> list[str]:
+        """Return the most frequent reasons of `rows` in words with their numbers; the others as one number."""
+        counted: dict[str, int] = {}
+        for row in rows:
+            reason = self._reason(row["reason"])
+            counted[reason] = counted.get(reason, 0) + row["messages"]
+        ordered = sorted(counted.items(), key=lambda pair: -pair[1])
+        told = [f"{reason} {number:,}" for reason, number in ordered[:most]]
+        others = sum(number for _, number in ordered[most:])
+        return [*told, self("more", number=f"{others:,}")] if others else told
+
+    def _reason(self, reason: str) -> str:
+        found = next((words for start, words in REASONS.items() if reason.startswith(start)), None)
+        return found[self._column] if found else reason
+
+
+def language_of(accepted: str) -> str:
+    """Return the language that an Accept-Language header prefers among ours; English when it names neither."""
+    wished: list[tuple[float, str]] = []
+    for part in accepted.split(","):
+        found = re.fullmatch(r"\s*([A-Za-z]{1,8})(?:-[\w-]+)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*", part)
+        if found and found[1].lower() in LANGUAGES:
+            wished.append((float(found[2] or 1), found[1].lower()))
+    best = max(wished, key=lambda pair: pair[0], default=(0.0, "en"))
+    return best[1] if best[0] > 0 else "en"
