@@ -8,13 +8,14 @@ from nurture.definitions.load import load_products
 STEPS = {
     "partitions": tasks.ensure_partitions,
     "suppressions": tasks.reconcile_suppressions,
+    "refusals": tasks.tell_refusals,
     "outcomes": tasks.pull_outcomes,
 }
 
 with DAG(
     "nurture_care",
     schedule=CronDataIntervalTimetable("0 4 * * *", timezone="Asia/Tokyo"),
-    doc_md="The coming months' partitions, the provider's suppression lists, the CRM's outcomes, what is unknown.",
+    doc_md="The coming months' partitions, suppression lists taken and told, the CRM's outcomes, what is unknown.",
     tags=["nurture"],
     **tasks.options(allowed_run_types=["scheduled", "manual"]),
 ) as nurture_care:

@@ -82,12 +82,10 @@ order by send_requests.request_id desc
 limit 2;
 
 -- name: stranded
--- How many messages of the product nobody knows of, and when it last sent a probe.
-select
-    coalesce(sum(send_requests.member_count) filter (where send_requests.status = 'unknown'), 0) as unknown,
-    max(send_requests.at) filter (where send_requests.is_probe) as probed_at
+-- How many messages of the product nobody knows of.
+select coalesce(sum(send_requests.member_count), 0) as unknown
 from send_requests
-where send_requests.product = %(product)s::text;
+where send_requests.product = %(product)s::text and send_requests.status = 'unknown';
 
 -- name: keep_content
 -- The rendered words, once.

@@ -573,6 +573,28 @@ select
     count(*) filter (where incoming.problem is not null) as unreadable
 from incoming;
 
+-- name: refusals_of_everything
+-- Who refused everything and stands on none of the provider's lists through us yet.
+select
+    opt_outs.opt_out_id,
+    addresses.address
+from opt_outs
+inner join addresses on opt_outs.address_id = addresses.address_id
+where
+    opt_outs.product = '*'
+    and opt_outs.mail_type = '*'
+    and opt_outs.how <> 'provider'
+    and opt_outs.ended_at is null
+    and opt_outs.told_provider_at is null
+order by opt_outs.opt_out_id
+limit 1000;
+
+-- name: mark_told
+-- The provider knows.
+update opt_outs
+set told_provider_at = %(at)s::timestamptz
+where opt_outs.opt_out_id = any(%(opt_out_ids)s::bigint []);
+
 -- name: ensure_partitions
 -- Months to come have their own partitions of events and raw events; what lies before stays in the default one.
 select nurture.ensure_month(%(month)s::date);

@@ -120,9 +120,9 @@ def test_an_address_has_one_matching_key_however_it_is_typed(written: str) -> No
 
 
 def test_mail_goes_to_the_tagged_address_as_it_was_given() -> None:
-    found = mailbox("Taro.Mihon+Seminar@gmail.com")
+    found = mailbox("A.B+Seminar@gmail.com")  # shorter than any name that Gmail gives
     assert found is not None
-    assert (found.address, found.key) == ("taro.mihon+seminar@gmail.com", "taromihon@gmail.com")
+    assert (found.address, found.key) == ("a.b+seminar@gmail.com", "ab@gmail.com")
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_a_mailbox_that_several_people_read_is_recognised(written: str, is_role:
 
 
 def test_the_domain_is_the_one_that_somebody_registered() -> None:
-    found = mailbox("taro@mail.mihon.co.jp")
+    found = mailbox("taro@mail.example.co.jp")
     assert found is not None
-    assert (found.domain, found.is_freemail) == ("mihon.co.jp", False)
+    assert (found.domain, found.is_freemail) == ("example.co.jp", False)
 
 
 @pytest.mark.parametrize("address", ["a..b@docomo.ne.jp", ".taro@ezweb.ne.jp", "taro.@docomo.ne.jp"])

@@ -9,7 +9,9 @@ from typing import Any
 import openpyxl
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from nurture.cli.main import app
 from nurture.definitions.load import load_sources
 from nurture.definitions.sources import SourceDefinition
 from nurture.problem import Problem
@@ -27,6 +29,7 @@ CARDS = SourceDefinition.model_validate(
         "opt_out": {"when": {"column": "refused", "is": [1, "拒否"]}, "mail_type": "event"},
     }
 )  # fmt: skip
+SEMINAR = "seminar_attendees_november.csv"
 HEADER = "id,name,company,email,tel,date,refused\n"
 GOOD = "C1,見本 太郎,㈱みほん,Taro@mihon.example,090-0123-9876,2026/11/02,\n"
 
@@ -390,6 +393,26 @@ def test_the_summary_says_where_to_look() -> None:
         str(Landed("forms", "forms.jsonl", 1823, 0, 3))
         == "forms.jsonl: 1,823 landed, 3 rejected (nurture land --rejected)"
     )
+
+
+def test_the_command_says_what_landed_and_lists_what_did_not(dsn: str, tmp_path: Path) -> None:
+    header = "Registration ID,Name,Company,Job title,Email,Phone,Date,Status,Product,Comment\n"
+    good = "S1,見本 太郎,㈱みほん,部長,taro@mihon.example,,2026-11-02,Attended,cloud_backup,\n"
+    path = write(tmp_path, header + good + good.replace("S1", "S2").replace("2026-11-02", "2026-13-45"), SEMINAR)
+    environment = {"NURTURE_DSN": dsn}
+    done = CliRunner().invoke(app, ["land", path], env=environment)
+    assert (done.exit_code, done.output) == (0, f"{SEMINAR}: 1 landed, 1 rejected (nurture land --rejected)\n")
+    listed = CliRunner().invoke(app, ["land", "--rejected"], env=environment)
+    assert listed.output.startswith(f"{SEMINAR}:3: date 2026-13-45: S2,見本 太郎,")
+    again = CliRunner().invoke(app, ["land", str(tmp_path)], env=environment)
+    assert (again.exit_code, again.output) == (0, f"{SEMINAR}: taken before; 0 landed\n")
+
+
+def test_the_command_names_the_sources_when_none_takes_the_file(dsn: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["land", write(tmp_path, HEADER, "unknown.csv")], env={"NURTURE_DSN": dsn})
+    assert isinstance(done.exception, Problem)
+    assert "no source takes a file called unknown.csv" in str(done.exception)
+    assert "crm_export (crm_export*.csv)" in str(done.exception)
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample files stand beside the checkout, not in it")

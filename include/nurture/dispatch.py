@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from nurture import calendars, db, emails, tokens
 from nurture.answers import Refused, Unanswered
 from nurture.definitions.products import Calendar, Company, Product
+from nurture.problem import Problem
 from nurture.sendgrid import AT_MOST, Recipient, request_body
 
 Send = Callable[[dict[str, Any]], str]  # Posts a request body, returns the provider's id; Refused or Unanswered.
@@ -60,7 +61,7 @@ def send_due(
     """Send everything of a product that is due by `as_of` and permitted at `at`; return counts.
 
     Counts: accepted, refused, unknown, never, not_now, expired. Raises `Stopped` when the provider takes nothing
-    more: what was not sent stays planned, and the next run sends it.
+    more, left an answer open, or an email cannot be rendered: what was not sent stays planned for the next run.
     """
     return _Dispatch(conn, product, company, as_of, at, send, links).run()
 
@@ -73,7 +74,7 @@ class _Dispatch:
         links: Links,
     ) -> None:  # fmt: skip
         self.conn, self.product, self.company = conn, product, company
-        self.as_of, self.at, self.send, self.links = as_of, at, send, links
+        self.as_of, self.at, self.send, self.links = min(as_of, at), at, send, links  # nothing is due before its time
         self.calendar: Calendar = company.calendars[product.calendar]
         self.day = at.astimezone(product.zone).date()
         self.sql = db.statements("dispatch")
@@ -94,8 +95,21 @@ class _Dispatch:
         self.conn.commit()
         due = db.run(self.conn, self.sql.due_emails, product=self.product.product, as_of=self.as_of).all()
         self.conn.commit()
+        broken = []
         for email, _ in due:
-            self._send_email(email)
+            try:
+                self._send_email(email)
+            except Problem as problem:  # one email that cannot be rendered stops no other
+                self.conn.rollback()
+                broken.append(str(problem))
+        if broken:
+            raise Stopped("; ".join(broken), self.counts)
+        if self.counts["unknown"]:
+            raise Stopped(
+                f"{self.counts['unknown']} messages have no answer from SendGrid: they are settled by evidence, or by "
+                f"hand (nurture sends held)",
+                self.counts,
+            )
         return self.counts
 
     def _send_email(self, email: str) -> None:
@@ -125,8 +139,8 @@ class _Dispatch:
             return AT_MOST
         if len(recent) < 2 or recent[1].status != "unknown":
             return AFTER_ONE_AMBIGUOUS
-        unknown, probed_at = db.run(self.conn, self.sql.stranded, product=self.product.product).one()
-        if unknown < STRANDED_AT_MOST and (probed_at is None or self.at - probed_at >= PROBE_EVERY):
+        unknown = db.run(self.conn, self.sql.stranded, product=self.product.product).scalar_one()
+        if unknown < STRANDED_AT_MOST and self.at - recent[0].at >= PROBE_EVERY:
             return 1
         raise Stopped(
             f"{unknown} messages of {self.product.product} have no answer from SendGrid; nothing more is sent until "

@@ -69,6 +69,21 @@ def reconcile_suppressions(
     return counts
 
 
+def tell_refusals(conn: sa.Connection, at: datetime, suppress: Callable[[list[str]], None]) -> dict[str, int]:
+    """Write who refused everything to the provider's global unsubscribes; return how many.
+
+    Opt-outs of a cell live here alone. `suppress(addresses)` raises `Refused` or `Unanswered`; twice is harmless.
+    """
+    sql = db.statements("events")
+    told = 0
+    while rows := db.run(conn, sql.refusals_of_everything).all():
+        suppress([row.address for row in rows])
+        told += db.count(conn, sql.mark_told, at=at, opt_out_ids=[row.opt_out_id for row in rows])
+        conn.commit()
+    conn.commit()
+    return {"refusals": told}
+
+
 def ensure_partitions(conn: sa.Connection, as_of: datetime, months: int = 3) -> dict[str, int]:
     """Make the partitions of the month of `as_of` and of the `months` after it; return how many were made."""
     made, first = 0, as_of.date().replace(day=1)

@@ -152,6 +152,13 @@ def reconcile_suppressions(work: Work) -> Counts:
     return events.reconcile_suppressions(work.conn, work.at, work.edges.sendgrid.suppressed)
 
 
+def tell_refusals(work: Work) -> Counts:
+    """Tell the provider who refused everything."""
+    if not work.live:
+        return {"refusals": 0}
+    return events.tell_refusals(work.conn, work.at, work.edges.sendgrid.suppress_everywhere)
+
+
 def ensure_partitions(work: Work) -> Counts:
     """Make the coming months' partitions."""
     return events.ensure_partitions(work.conn, work.at)

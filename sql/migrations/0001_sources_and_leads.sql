@@ -212,6 +212,7 @@ create table nurture.opt_outs (
     evidence text not null,
     occurred_at timestamptz not null,
     recorded_at timestamptz not null default now(),
+    told_provider_at timestamptz,        -- of every product and mail type: when the provider was told, too
     ended_at timestamptz,                -- the person's own later act for this cell
     ended_evidence text,
     constraint an_opt_out_is_somebodys check (lead_id is not null or address_id is not null),

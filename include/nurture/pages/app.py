@@ -50,7 +50,7 @@ def create_app(reader: Callable[..., Callable[[str], bool]], dsn: str | None = N
             found = overview.read(conn, load_products(), datetime.now(UTC), may_read)
         if not found.rows:
             raise HTTPException(403, words_for(request)("nothing_readable"))
-        return page(request, "overview.html", found=found, days=overview.DAYS, outcomes=overview.OUTCOMES)
+        return page(request, "overview.html", found=found, days=overview.DAYS, columns=("accepted", *overview.OUTCOMES))
 
     @app.exception_handler(sa.exc.OperationalError)
     def say_that_the_database_is_silent(request: Request, _: Exception) -> Response:

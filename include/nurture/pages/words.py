@@ -10,7 +10,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "products": ("Products", "商品"),
     "product": ("Product", "商品"),
     "enrolled": ("Enrolled", "参加"),
-    "enrolled_now": ("{number} walking now", "いま {number} 名が進行中"),
+    "enrolled_now": ("{number} on the way", "いま {number} 名が進行中"),
     "accepted": ("Sent", "送信"),
     "planned": ("Planned", "送信予定"),
     "not_sent": ("Not sent", "送信せず"),
@@ -63,7 +63,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "There is no product whose DAG you may read.",
         "閲覧できる商品がありません。",
     ),
-    "more": ("and {number} for other reasons", "ほか {number}"),
+    "more": ("other reasons {number}", "ほか {number}"),
     "moment": ("As it stood at {moment}", "{moment} 現在"),
     "silent": (
         "The database of Nurture does not answer. Airflow itself is well; try again in a moment.",
@@ -78,9 +78,9 @@ WORDS: dict[str, tuple[str, str]] = {
 
 # The reasons that dispatch and journeys write, as the beginning of each; one that is not here is shown as it is.
 REASONS: dict[str, tuple[str, str]] = {
-    "expired": ("too late to be sent", "送信期限切れ"),
+    "expired": ("too late", "送信期限切れ"),
     "no consent": ("no consent", "同意がない"),
-    "same mailbox": ("same mailbox as another lead", "同じ宛先に送信済み"),
+    "same mailbox": ("mailbox had it already", "同じ宛先に送信済み"),
     "suppressed": ("suppressed address", "送信禁止の宛先"),
     "opted out": ("opted out", "配信停止の希望"),
     "opted_out": ("opted out", "配信停止の希望"),

@@ -72,7 +72,6 @@ class Stack:
             "NURTURE_INBOX": str(self.home.inbox),
             "NURTURE_RECEIVER_URL": self.url("receiver"),
             "NURTURE_SANDBOX_URL": self.url("sandbox"),
-            "NURTURE_CRM_HOST": self.url("sandbox"),
             "SENDGRID_HOST": self.url("sandbox"),
             "NURTURE_CRM_HOST": self.url("sandbox"),
             "SENDGRID_WEBHOOK_PUBLIC_KEYS": self.home.webhook_public_key(),

@@ -1,0 +1,92 @@
+"""Plan: the year's dated mails, on their day, once an entry."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from builders import DAY, company, everything, insert, lead, product, rows
+
+from nurture import plan
+from nurture.definitions.products import Product
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+COMPANY = company()
+MORNING = datetime(2026, 11, 17, 9, tzinfo=TOKYO)
+NONE = {"entries": 0, "planned": 0, "same_mailbox": 0}
+
+
+def dated(day: str = "2026-11-17", **changed: Any) -> Product:
+    """Return a product with one dated mail for everyone."""
+    entry = {"name": "november_case", "date": day, "email": "case", "to": "everyone", "mail_type": "case_study"}
+    return product(calendar="japan", plan=[entry], **changed)
+
+
+def plan_at(conn: sa.Connection, asked: Product, as_of: datetime, **how: Any) -> dict[str, int]:
+    return plan.plan_due(conn, asked, COMPANY.calendars[asked.calendar], as_of, **how)
+
+
+@pytest.fixture(autouse=True)
+def members(conn: sa.Connection) -> list[int]:
+    made = [lead(conn), lead(conn)]
+    for each in made:
+        insert(conn, "segment_members", lead_id=each)
+    conn.commit()
+    return made
+
+
+def test_an_entry_is_planned_on_its_day_from_the_opening(conn: sa.Connection):
+    asked = dated()
+    assert plan_at(conn, asked, MORNING - DAY / 24) == NONE
+    assert plan_at(conn, asked, MORNING) == {"entries": 1, "planned": 2, "same_mailbox": 0}
+    assert rows(conn, "select distinct occasion, due_at, expires_at, scenario, reason from messages") == [
+        ("plan/november_case", MORNING, MORNING + 3 * DAY, None, "in everyone since 2026-11-15")
+    ]
+
+
+def test_an_entry_on_a_holiday_is_due_at_the_next_opening(conn: sa.Connection):
+    asked = dated("2026-11-21")  # a Saturday, and Monday is 勤労感謝の日
+    assert plan_at(conn, asked, datetime(2026, 11, 23, 12, tzinfo=TOKYO)) == NONE
+    assert plan_at(conn, asked, datetime(2026, 11, 24, 9, tzinfo=TOKYO))["planned"] == 2
+
+
+def test_an_entry_that_would_be_too_late_is_not_planned(conn: sa.Connection):
+    assert plan_at(conn, dated(), MORNING + 3 * DAY) == NONE
+    assert plan_at(conn, dated(), MORNING + 2 * DAY)["planned"] == 2
+
+
+def test_who_joins_the_segment_on_the_second_day_is_still_in_time(conn: sa.Connection):
+    plan_at(conn, dated(), MORNING)
+    insert(conn, "segment_members", lead_id=lead(conn), joined_at=MORNING + DAY)
+    assert plan_at(conn, dated(), MORNING + DAY)["planned"] == 1
+
+
+def test_n1_moving_the_date_sends_nothing_twice(conn: sa.Connection):
+    plan_at(conn, dated(), MORNING)
+    moved = dated("2026-11-19")
+    assert plan_at(conn, moved, MORNING + 2 * DAY) == {"entries": 1, "planned": 0, "same_mailbox": 0}
+
+
+def test_n1_an_entry_is_not_planned_again_for_a_person_who_had_it_under_a_merged_id(
+    conn: sa.Connection, members: list[int]
+):
+    plan_at(conn, dated(), MORNING)
+    survivor = lead(conn)
+    merge = "update leads set merged_into = %(survivor)s where lead_id = %(merged)s"
+    conn.exec_driver_sql(merge, {"survivor": survivor, "merged": members[0]})
+    insert(conn, "segment_members", lead_id=survivor)
+    assert plan_at(conn, dated(), MORNING)["planned"] == 0
+
+
+def test_n6_planned_twice_with_one_as_of_it_changes_nothing(conn: sa.Connection):
+    plan_at(conn, dated(), MORNING)
+    before = everything(conn)
+    assert plan_at(conn, dated(), MORNING) == {"entries": 1, "planned": 0, "same_mailbox": 0}
+    assert everything(conn) == before
+
+
+def test_n7_a_run_that_is_not_live_plans_nothing(conn: sa.Connection):
+    before = everything(conn)
+    assert plan_at(conn, dated(), MORNING, live=False) == NONE
+    assert everything(conn) == before
