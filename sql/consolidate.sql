@@ -439,6 +439,40 @@ set
 from chosen
 where accounts.account_id = chosen.account_id;
 
+-- name: inherit
+-- What no record says of a lead's employer, its account knows; whoever learns something is rescored.
+with touched as (
+    select distinct leads.account_id
+    from batch
+    inner join leads on batch.lead_id = leads.lead_id
+    where leads.account_id is not null
+),
+
+learned as (
+    update leads
+    set
+        industry = coalesce(leads.industry, accounts.industry),
+        employees = coalesce(leads.employees, accounts.employees),
+        region = coalesce(leads.region, accounts.region)
+    from touched
+    inner join accounts on touched.account_id = accounts.account_id
+    where
+        leads.account_id = accounts.account_id
+        and (
+            (leads.industry is null and accounts.industry is not null)
+            or (leads.employees is null and accounts.employees is not null)
+            or (leads.region is null and accounts.region is not null)
+        )
+    returning leads.lead_id
+)
+
+insert into score_marks (lead_id, product)
+select
+    learned.lead_id,
+    '*'
+from learned
+on conflict (lead_id, product) do nothing;
+
 -- name: mark_for_rescoring
 -- Who a lead is may have changed, so its fit may have.
 insert into score_marks (lead_id, product)

@@ -43,7 +43,7 @@ select
     waiting.reason,
     waiting.messages
 from waiting
-order by product, kind, messages desc, reason;
+order by product asc, kind asc, messages desc, reason asc;
 
 -- name: revenue
 -- What was won, a row a product and currency: amounts of two currencies are never added up.

@@ -296,3 +296,33 @@ class Provider:
 
 
 Send = Callable[[dict[str, Any]], str]
+
+
+def crowd(conn: sa.Connection, number: int, *, product: str = "backup", email: str = "thanks") -> None:
+    """Make so many people, each with a mailbox, consent, and a planned message of one email."""
+    insert(conn, "definitions", definition_hash=HASH)
+    conn.exec_driver_sql(
+        """
+        with people as (
+            insert into leads (name) select '山田 ' || n from generate_series(1, %(number)s) as n returning lead_id
+        ), boxes as (
+            insert into addresses (address, domain) select lead_id || '@crowd.example', 'crowd.example' from people
+            returning address_id, split_part(address, '@', 1)::bigint as lead_id
+        ), linked as (
+            insert into lead_addresses (lead_id, address_id, is_primary, first_seen_at, last_seen_at)
+            select lead_id, address_id, true, %(at)s, %(at)s from boxes
+        ), agreed as (
+            insert into consents (lead_id, address_id, basis, evidence, source, occurred_at)
+            select lead_id, address_id, 'business_card', '名刺', 'cards', %(at)s from boxes
+        )
+        insert into messages (
+            product, occasion, step, lead_id, address_id, email, mail_type, definition_hash, reason, planned_at,
+            first_due_at, due_at, expires_at
+        )
+        select %(product)s, 'plan/a', 'a', lead_id, address_id, %(email)s, 'know_how', %(hash)s, 'in everyone', %(at)s,
+            %(at)s, %(at)s, %(at)s + interval '3 days'
+        from boxes
+        """,
+        {"number": number, "product": product, "email": email, "hash": HASH, "at": NOON},
+    )
+    conn.commit()

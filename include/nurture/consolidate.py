@@ -128,6 +128,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
         db.run(conn, statement)
     db.run(conn, sql.survive, as_of=as_of)
     db.run(conn, sql.fill_accounts)
+    db.run(conn, sql.inherit)
     db.run(conn, sql.mark_for_rescoring)
     return {"records": len(records), "new_leads": len(new), "merged_leads": merged}
 

@@ -90,7 +90,7 @@ create table nurture.leads (
     region text,
     industry text,
     employees integer,
-    crm_lifecycle text check (crm_lifecycle in ('lead', 'opportunity', 'customer')),
+    crm_lifecycle text check (crm_lifecycle in ('lead', 'opportunity', 'customer', 'lost')),
     owner text,                        -- the rep whom the CRM names
     first_source text,
     first_channel text,

@@ -22,7 +22,7 @@ class Vocabulary(Model):
     titles: dict[Level, list[str]]
     departments: dict[Literal[""] | Name, list[str]]
     industries: dict[Name, list[str]]
-    lifecycles: dict[Literal["lead", "opportunity", "customer"], list[str]]
+    lifecycles: dict[Literal["lead", "opportunity", "customer", "lost"], list[str]]
     role_mailboxes: frozenset[str]
     freemail: frozenset[str]
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jinja2
-import sqlalchemy as sa
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from nurture import db
 from nurture.definitions.load import load_products
@@ -30,15 +31,19 @@ _jinja.filters["number"] = lambda value: f"{value:,.0f}"
 _jinja.filters["when"] = lambda moment, zone: f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
-def create_app(reader: Callable[..., Callable[[str], bool]], dsn: str | None = None) -> FastAPI:
+def create_app(
+    reader: Callable[..., Callable[[str], bool]],
+    dsn: str | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> FastAPI:
     """Return the app. `reader` is a dependency that refuses strangers and tells which products may be read.
 
     The database is that of `dsn`, else of the environment's NURTURE_DSN. There is no list of routes to read.
     """
     app = FastAPI(dependencies=[Depends(reader)], docs_url=None, redoc_url=None, openapi_url=None)
-    engines: list[sa.Engine] = []
+    engines: list[Engine] = []
 
-    def engine() -> sa.Engine:
+    def engine() -> Engine:
         if not engines:
             engines.append(db.engine(dsn, pool_size=2))
         return engines[0]
@@ -47,12 +52,12 @@ def create_app(reader: Callable[..., Callable[[str], bool]], dsn: str | None = N
     def show_overview(request: Request, may_read: Annotated[Callable[[str], bool], Depends(reader)]) -> Response:
         """Show the overview of the products that the reader may read."""
         with engine().connect() as conn:
-            found = overview.read(conn, load_products(), datetime.now(UTC), may_read)
+            found = overview.read(conn, load_products(), now(), may_read)
         if not found.rows:
             raise HTTPException(403, words_for(request)("nothing_readable"))
         return page(request, "overview.html", found=found, days=overview.DAYS, columns=("accepted", *overview.OUTCOMES))
 
-    @app.exception_handler(sa.exc.OperationalError)
+    @app.exception_handler(OperationalError)
     def say_that_the_database_is_silent(request: Request, _: Exception) -> Response:
         return page(request, "silent.html", status=503)
 

@@ -1,6 +1,6 @@
 """Overview: what the first page shows, read in a few statements and named in the business's words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from nurture.definitions.load import Loaded
 DAYS = 30
 RUNS = 12
 OUTCOMES = ("delivered", "bounced", "opened", "clicked", "replied", "unsubscribed", "complained")
-NOTHING = dict.fromkeys(
+NOTHING: Mapping[str, int] = dict.fromkeys(
     (
         "enrolled", "walking", "accepted", "planned", "unknown", "refused", "not_sent", "qualified", "handed_off",
         "sales_accepted", "won",
@@ -52,7 +52,7 @@ class Overview:
     at: datetime
     zone: ZoneInfo
     rows: list[Row]
-    runs: list[Mapping[str, Any]]
+    runs: Sequence[Mapping[str, Any]]
     zones: Mapping[str, ZoneInfo]
 
 
