@@ -20,4 +20,5 @@ RUN python -m venv .venv && .venv/bin/python -m pip install --no-cache-dir uv==0
 COPY --chown=nurture include include
 COPY --chown=nurture sql sql
 COPY --chown=nurture dags dags
+COPY --chown=nurture plugins plugins
 RUN .venv/bin/uv pip install --python .venv/bin/python --no-deps --editable .

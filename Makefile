@@ -32,7 +32,7 @@ down:  ## Stop them
 	@if [ -x $(BIN)/nurture ]; then $(BIN)/nurture down; fi
 
 status:  ## Say how they are
-	@$(BIN)/nurture status
+	@if [ -x $(BIN)/nurture ]; then $(BIN)/nurture status; else echo "Nothing is installed yet: make setup" >&2; exit 1; fi
 
 lint: setup-test  ## Run only the linters, the type checker, the import contracts and sqlfluff
 	@$(BIN)/python -m pytest tests/test_lint.py

@@ -70,14 +70,14 @@ group by messages.email
 order by min(messages.due_at), messages.email;
 
 -- name: recent_requests
--- The product's newest requests that say whether the provider answers.
+-- The product's newest requests that say whether the provider answers; a refusal does not say that it sends (N3).
 select
     send_requests.status,
     send_requests.is_probe,
     send_requests.at,
     send_requests.member_count
 from send_requests
-where send_requests.product = %(product)s::text and send_requests.status not in ('returned', 'in_flight')
+where send_requests.product = %(product)s::text and send_requests.status in ('accepted', 'unknown', 'settled')
 order by send_requests.request_id desc
 limit 2;
 
@@ -164,29 +164,45 @@ for no key update;
 with ids as (
     select
         claim.message_id,
+        claim.mail_type,
         leads.lead_id
     from claim
     inner join leads on claim.person_id = coalesce(leads.merged_into, leads.lead_id)
 ),
 
-refusals as (
+cells as (
+    select
+        ids.message_id,
+        ids.mail_type,
+        opt_outs.product as refused_product,
+        opt_outs.mail_type as refused_mail_type
+    from ids
+    inner join opt_outs on ids.lead_id = opt_outs.lead_id
+    where opt_outs.ended_at is null
+    union all
     select
         claim.message_id,
-        min(opt_outs.product || ' × ' || opt_outs.mail_type) as cell
+        claim.mail_type,
+        opt_outs.product,
+        opt_outs.mail_type
     from claim
-    inner join opt_outs
-        on
-            claim.address_id = opt_outs.address_id
-            or opt_outs.lead_id in (select ids.lead_id from ids where ids.message_id = claim.message_id)
+    inner join opt_outs on claim.address_id = opt_outs.address_id
+    where opt_outs.ended_at is null
+),
+
+refusals as (
+    select
+        cells.message_id,
+        min(cells.refused_product || ' × ' || cells.refused_mail_type) as cell
+    from cells
     where
-        opt_outs.ended_at is null
-        and opt_outs.product in ('*', %(product)s::text)
-        and opt_outs.mail_type in ('*', claim.mail_type)
-    group by claim.message_id
+        cells.refused_product in ('*', %(product)s::text)
+        and cells.refused_mail_type in ('*', cells.mail_type)
+    group by cells.message_id
 ),
 
 refusals_just_in as (
-    select claim.message_id
+    select distinct claim.message_id
     from raw_events
     inner join messages as refused on (raw_events.payload ->> 'message_id')::bigint = refused.message_id
     inner join leads on refused.lead_id = leads.lead_id
@@ -194,7 +210,14 @@ refusals_just_in as (
         on
             refused.address_id = claim.address_id
             or claim.person_id = coalesce(leads.merged_into, leads.lead_id)
-    where raw_events.channel = 'unsubscribe' and raw_events.taken_at is null
+    where
+        raw_events.channel = 'unsubscribe'
+        and raw_events.taken_at is null
+        and (
+            raw_events.payload ->> 'scope' = 'everything'
+            or refused.product = %(product)s::text
+            and (raw_events.payload ->> 'scope' = 'product' or refused.mail_type = claim.mail_type)
+        )
 ),
 
 sent as (
@@ -210,10 +233,14 @@ sent as (
     group by ids.message_id
 ),
 
-judged as (
+permitted as (
     select
         claim.message_id,
+        claim.person_id,
+        claim.address_id,
         claim.position,
+        coalesce(sent.number_sent, 0) as number_sent,
+        coalesce(sent.oldest_at, %(at)s::timestamptz) + %(span)s::interval as free_at,
         case
             when suppressions.address_id is not null then 'suppressed: ' || suppressions.reason
             when refusals.cell is not null then 'opted out of ' || refusals.cell
@@ -227,22 +254,31 @@ judged as (
                 select from consents
                 where consents.address_id = claim.address_id
             ) then 'no consent'
-        end as never,
-        case
-            when
-                coalesce(sent.number_sent, 0)
-                + row_number() over (partition by claim.person_id order by claim.position) > %(mails)s::integer
-                then 'frequency cap'
-            when
-                row_number() over (partition by claim.address_id order by claim.position) > 1
-                then 'one at a time for a mailbox'
-        end as not_now,
-        coalesce(sent.oldest_at, %(at)s::timestamptz) + %(span)s::interval as free_at
+        end as never
     from claim
     left join suppressions on claim.address_id = suppressions.address_id
     left join refusals on claim.message_id = refusals.message_id
     left join refusals_just_in on claim.message_id = refusals_just_in.message_id
     left join sent on claim.message_id = sent.message_id
+),
+
+judged as (
+    select
+        permitted.*,
+        case
+            when
+                permitted.number_sent
+                + count(*) filter (where permitted.never is null)
+                    over (partition by permitted.person_id order by permitted.position)
+                > %(mails)s::integer
+                then 'frequency cap'
+            when
+                count(*) filter (where permitted.never is null)
+                    over (partition by permitted.address_id order by permitted.position)
+                > 1
+                then 'one at a time for a mailbox'
+        end as not_now
+    from permitted
 ),
 
 budgeted as (

@@ -97,6 +97,17 @@ select
     case
         when waiting.channel = 'sendgrid' then 'sendgrid:' || (waiting.payload ->> 'sg_event_id')
         when waiting.channel = 'track' then 'track:' || (waiting.payload ->> 'messageId')
+        -- A changed version of a source's row tells the same event again.
+        when waiting.channel = 'source' then 'source:' || md5(
+            concat_ws(
+                '|',
+                waiting.payload ->> 'key',
+                waiting.payload ->> 'type',
+                waiting.payload ->> 'subject',
+                waiting.payload ->> 'product',
+                waiting.payload ->> 'occurred_at'
+            )
+        )
     end,
     waiting.payload ->> 'sg_event_id',
     waiting.payload ->> 'sg_message_id',
@@ -204,7 +215,8 @@ set
             incoming.type,
             coalesce(incoming.message_id::text, incoming.address, ''),
             case when incoming.channel = 'source' then incoming.source_record_id::text end,
-            case when incoming.channel = 'unsubscribe' then incoming.scope else incoming.occurred_at::text end,
+            incoming.occurred_at::text,
+            incoming.scope,
             coalesce(incoming.url, ''),
             incoming.subject,
             incoming.product
@@ -420,7 +432,8 @@ where
     and (
         incoming.type in ('bounced', 'complained')
         or incoming.type = 'rejected'
-        and incoming.detail ~* '(bounced address|invalid|spam report|unsubscribed address)'
+        -- "Invalid" is the address; "Invalid SMTPAPI header" is our own fault.
+        and incoming.detail ~* '(bounced address|spam report|unsubscribed address|^invalid$)'
     )
 order by incoming.address_id asc, (incoming.type = 'complained') desc, incoming.occurred_at asc
 on conflict (address_id) do nothing;

@@ -16,7 +16,8 @@ from given_up
 where messages.request_id = given_up.request_id and messages.status = 'sending';
 
 -- name: unknown_requests
--- What is to be settled: up to three members to look for, and whether the provider has told of a later request.
+-- What is to be settled: up to three members to look for, and whether the provider has told of it or of a later
+-- request (its clock counts whole seconds and may differ from ours: a minute is allowed for).
 select
     send_requests.request_id,
     send_requests.at,
@@ -48,13 +49,17 @@ select
     exists (
         select from send_attempts
         inner join events on send_attempts.message_id = events.message_id
-        where send_attempts.request_id = send_requests.request_id and events.occurred_at >= send_requests.at
+        where
+            send_attempts.request_id = send_requests.request_id
+            and events.occurred_at >= send_requests.at - interval '1 minute'
     ) as has_event,
     exists (
         select from send_requests as later
         inner join send_attempts on later.request_id = send_attempts.request_id
         inner join events on send_attempts.message_id = events.message_id
-        where later.request_id > send_requests.request_id and events.occurred_at >= later.at
+        where
+            later.request_id > send_requests.request_id
+            and events.occurred_at >= later.at - interval '1 minute'
     ) as later_has_event
 from send_requests
 where send_requests.product = %(product)s::text and send_requests.status = 'unknown'

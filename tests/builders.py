@@ -272,7 +272,7 @@ def company(**changed: Any) -> Company:
 class Provider:
     """A send function that keeps what it was given and answers with the next of its answers, then always yes."""
 
-    def __init__(self, *answers: Exception | None) -> None:
+    def __init__(self, *answers: BaseException | None) -> None:
         self.answers = list(answers)
         self.bodies: list[dict[str, Any]] = []
 

@@ -142,6 +142,6 @@ def test_every_file_that_the_image_is_made_of_exists(compose: dict[str, Any], ro
     dockerfile = (root / "Dockerfile").read_text(encoding="utf-8")
     copied = {name for line in re.findall(r"^COPY (.*)$", dockerfile, re.MULTILINE) for name in line.split()[1:-1]}
     assert all((root / name).exists() for name in copied)
-    folder = environments(compose)["AIRFLOW__CORE__DAGS_FOLDER"]
-    assert folder.removeprefix("/opt/nurture/") in copied
+    for folder in ("DAGS", "PLUGINS"):
+        assert environments(compose)[f"AIRFLOW__CORE__{folder}_FOLDER"].removeprefix("/opt/nurture/") in copied
     assert f"uv=={re.search(r'UV_VERSION := (.*)', (root / 'Makefile').read_text())[1]}" in dockerfile  # pyright: ignore

@@ -4,12 +4,10 @@ Airflow puts no login before an app of a plugin: whatever is served must depend 
 """
 
 from collections.abc import Callable
-from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import Depends
 
 
 def reader(user: GetUserDep) -> Callable[[str], bool]:
@@ -23,6 +21,3 @@ def reader(user: GetUserDep) -> Callable[[str], bool]:
         return get_auth_manager().is_authorized_dag(method="GET", details=details, user=user)
 
     return may_read
-
-
-Reader = Annotated[Callable[[str], bool], Depends(reader)]

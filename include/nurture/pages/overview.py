@@ -1,6 +1,6 @@
 """Overview: what the first page shows, read in a few statements and named in the business's words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -52,7 +52,7 @@ class Overview:
     at: datetime
     zone: ZoneInfo
     rows: list[Row]
-    runs: Sequence[Mapping[str, Any]]
+    runs: list[dict[str, Any]]
     zones: Mapping[str, ZoneInfo]
 
 
@@ -89,7 +89,7 @@ def read(conn: sa.Connection, loaded: Loaded, at: datetime, may_read: Callable[[
             for slug in slugs
         ],
         runs=[
-            run
+            dict(run)
             for run in db.run(conn, sql.latest_runs, how_many=RUNS).mappings()
             if run["product"] is None or run["product"] in slugs
         ],

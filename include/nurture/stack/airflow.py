@@ -36,7 +36,9 @@ def settings(home: Home, ports: Ports, database: str) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         # A finished task gives its worker back after 1 s at most instead of 5 s.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-        # A killed task is noticed after 20 s instead of 300 s.
+        # A killed task is noticed after 20 s instead of 300 s, also when its scheduler died with it: the next one
+        # looks after such a task only once it has declared its predecessor dead and adopted the orphans.
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
