@@ -3,7 +3,7 @@
 A case is `cases/<stage>/<statement>__<what_it_shows>.yaml`, begins with a comment that says why it is there, and shows
 only the columns that matter: the rest is filled in (`builders.REQUIRED`), parents of foreign keys included.
 
-    given: {table: [row, …]}       the file's temporary tables can be given rows, too
+    given: {table: [row, …]}       temporary tables can be given rows, too
     when: {run: stage.statement, with: {parameter: value}}
     then: {table: [row, …]}        all of the table's rows, compared by the columns that the first one names
           returned: [row, …]       what the statement returns
@@ -36,9 +36,10 @@ def test_case(file: Path, conn: sa.Connection) -> None:
     stage, name = case["when"]["run"].split(".")
     assert (file.parent.name, file.stem.split("__")[0]) == (stage, name), "a case lies where its statement's name says"
     sql = db.statements(stage)
-    for made, statement in {**vars(sql), **vars(db.statements("predicates"))}.items():
-        if made.startswith("create_") and "create temporary table" in statement:
-            db.run(conn, statement)
+    for file in db.SQL.glob("*.sql"):
+        for made, statement in vars(db.statements(file.stem)).items() if file.stem != "views" else ():
+            if made.startswith("create_") and "create temporary table" in statement:
+                db.run(conn, statement)
     for table, given in (case.get("given") or {}).items():
         for row in given:
             builders.insert(conn, table, **row)

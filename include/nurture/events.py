@@ -1,8 +1,7 @@
 """Events: take in what arrived, once, and make of it signals, suppressions and opt-outs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,11 +9,6 @@ from nurture import db
 from nurture.sendgrid import EVENT_TYPES
 
 BATCH = 20_000  # raw events a transaction
-# The account's own lists, and what being on one means.
-LISTS = {
-    "bounces": "bounced", "invalid_emails": "invalid", "spam_reports": "complained",
-    "unsubscribes": "global_unsubscribe",
-}  # fmt: skip
 
 
 def take_in(
@@ -25,7 +19,7 @@ def take_in(
     `zones` gives each product's time zone, in whose days signals are counted. An event later than a day after
     `recorded_by` (the door's clock, default `as_of`) is unreadable. Counts: raw_events, events, duplicates, unreadable.
     """
-    sql = db.statements("events")
+    sql, refusals, verdicts = (db.statements(name) for name in ("events", "refusals", "verdicts"))
     totals = {"raw_events": 0, "events": 0, "duplicates": 0, "unreadable": 0}
     while True:
         db.run(conn, sql.lock)
@@ -36,12 +30,12 @@ def take_in(
         ):  # fmt: skip
             db.run(conn, statement)
         db.run(conn, sql.find_problems, recorded_by=recorded_by or as_of)
-        for statement in (sql.find_new, sql.insert_keys, sql.insert_events, sql.judge_machines):
+        for statement in (sql.find_new, sql.insert_keys, sql.insert_events, verdicts.judge_machines):
             db.run(conn, statement)
         db.run(conn, sql.accept_messages, as_of=as_of)
-        db.run(conn, sql.suppress)
-        db.run(conn, sql.opt_out)
-        db.run(conn, sql.roll_up, zones=db.as_json(dict(zones)))
+        db.run(conn, refusals.suppress)
+        db.run(conn, refusals.opt_out)
+        db.run(conn, verdicts.roll_up, zones=db.as_json(dict(zones)))
         counts = dict(db.run(conn, sql.tally).mappings().one())
         db.run(conn, sql.mark_taken)
         conn.commit()
@@ -49,39 +43,6 @@ def take_in(
             totals[name] += number
         if counts["raw_events"] < BATCH:
             return totals
-
-
-def reconcile_suppressions(
-    conn: sa.Connection, as_of: datetime, listed: Callable[[str, datetime], list[dict[str, Any]]]
-) -> dict[str, int]:
-    """Take over what the provider's own lists hold since a week before `as_of`; return counts by list.
-
-    `listed(kind, since)` returns rows of {email, created}; it raises `Refused` or `Unanswered`.
-    """
-    counts = {}
-    for kind, reason in LISTS.items():
-        rows = listed(kind, as_of - timedelta(days=7))
-        counts[kind] = db.count(
-            conn, db.statements("events").upsert_suppressions,
-            reason=reason, rows=db.json_rows({"email": row["email"], "created": row["created"]} for row in rows),
-        )  # fmt: skip
-        conn.commit()
-    return counts
-
-
-def tell_refusals(conn: sa.Connection, at: datetime, suppress: Callable[[list[str]], None]) -> dict[str, int]:
-    """Write who refused everything to the provider's global unsubscribes; return how many.
-
-    Opt-outs of a cell live here alone. `suppress(addresses)` raises `Refused` or `Unanswered`; twice is harmless.
-    """
-    sql = db.statements("events")
-    told = 0
-    while rows := db.run(conn, sql.refusals_of_everything).all():
-        suppress([row.address for row in rows])
-        told += db.count(conn, sql.mark_told, at=at, opt_out_ids=[row.opt_out_id for row in rows])
-        conn.commit()
-    conn.commit()
-    return {"refusals": told}
 
 
 def ensure_partitions(conn: sa.Connection, as_of: datetime, months: int = 3) -> dict[str, int]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from airflow.sdk import DAG, Connection, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from nurture import db, dispatch, events, handoff, runs
+from nurture import db, dispatch, events, handoff, refusals, runs
 from nurture.definitions.load import BrokenDefinition, load_products, load_sources
 from nurture.pipeline import Counts, Edges, Work
 from nurture.problem import Problem
@@ -149,14 +149,14 @@ def every_stage_succeeded() -> None:
 
 def reconcile_suppressions(work: Work) -> Counts:
     """Take over what the provider's own lists hold."""
-    return events.reconcile_suppressions(work.conn, work.at, work.edges.sendgrid.suppressed)
+    return refusals.reconcile(work.conn, work.at, work.edges.sendgrid.suppressed)
 
 
 def tell_refusals(work: Work) -> Counts:
     """Tell the provider who refused everything."""
     if not work.live:
         return {"refusals": 0}
-    return events.tell_refusals(work.conn, work.at, work.edges.sendgrid.suppress_everywhere)
+    return refusals.tell(work.conn, work.at, work.edges.sendgrid.suppress_everywhere)
 
 
 def ensure_partitions(work: Work) -> Counts:
