@@ -216,6 +216,7 @@ set
             when incoming.type is null then 'unknown kind of event'
             when incoming.occurred_at is null then 'no readable time'
             when incoming.occurred_at > %(recorded_by)s::timestamptz + interval '1 day' then 'a time in the future'
+            when incoming.occurred_at < '1990-01-01T00:00:00Z'::timestamptz then 'a time long past'
         end
     ),
     natural_key = 'natural:' || md5(

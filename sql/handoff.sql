@@ -195,7 +195,9 @@ for no key update of handoffs skip locked;
 with linked as (
     insert into crm_links (crm, lead_id, crm_id)
     values (%(crm)s::text, %(lead_id)s::bigint, %(crm_id)s::text)
-    on conflict (crm, lead_id) do nothing
+    on conflict (crm, lead_id) do update
+    set crm_id = excluded.crm_id
+    where crm_links.crm_id <> excluded.crm_id
 )
 
 update handoffs

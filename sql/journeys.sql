@@ -142,15 +142,34 @@ where
     and enrollments.ended_at is null;
 
 -- name: withdraw
--- A changed definition stops those under way, or those whose step it no longer has.
-update enrollments
-set ended_at = greatest(%(as_of)s::timestamptz, enrollments.enrolled_at), ended_reason = 'withdrawn'
-where
-    enrollments.product = %(product)s::text
-    and enrollments.scenario = %(scenario)s::text
-    and enrollments.definition_hash = %(old_hash)s::text
-    and enrollments.ended_at is null
-    and not (enrollments.step = any(%(steps_kept)s::text []));
+-- A changed definition stops those under way, or those whose step it no longer has, and what was planned for them.
+with ended as (
+    update enrollments
+    set ended_at = greatest(%(as_of)s::timestamptz, enrollments.enrolled_at), ended_reason = 'withdrawn'
+    where
+        enrollments.product = %(product)s::text
+        and enrollments.scenario = %(scenario)s::text
+        and enrollments.definition_hash = %(old_hash)s::text
+        and enrollments.ended_at is null
+        and not (enrollments.step = any(%(steps_kept)s::text []))
+    returning enrollments.enrollment_id, enrollments.ended_reason
+),
+
+cancelled as (
+    update messages
+    set status = 'cancelled', ended_reason = ended.ended_reason
+    from ended
+    where messages.enrollment_id = ended.enrollment_id and messages.status = 'planned'
+    returning messages.message_id, messages.ended_reason
+)
+
+insert into decisions (message_id, outcome, reason, at)
+select
+    cancelled.message_id,
+    'never',
+    cancelled.ended_reason,
+    %(as_of)s::timestamptz
+from cancelled;
 
 -- name: move_on
 -- A changed definition takes those under way to its step of the same name.
@@ -289,7 +308,9 @@ from (
         case
             when standing.is_held_out then standing.step_at
             when messages.message_id is null then %(as_of)s::timestamptz -- had it under another id, or no mailbox
-            when messages.status = 'accepted' then messages.accepted_at
+            -- not in the run that sent it: the same as_of twice would walk on and mail again
+            when messages.status = 'accepted' and messages.accepted_at < %(as_of)s::timestamptz
+                then messages.accepted_at
             when messages.status in ('refused', 'cancelled', 'expired') then %(as_of)s::timestamptz
         end as passed_at
     from enrollments as standing

@@ -29,6 +29,15 @@ select
     (select count(*) from joined) as joined,
     (select count(*) from departed) as departed;
 
+-- name: close_removed
+-- A segment that the product no longer defines has no members: its scenario's enrollments end with it.
+update segment_members
+set left_at = greatest(%(as_of)s::timestamptz, segment_members.joined_at)
+where
+    segment_members.product = %(product)s::text
+    and not (segment_members.segment = any(%(segments)s::text []))
+    and segment_members.left_at is null;
+
 -- name: compare
 -- What membership would have been beside what it was recorded to be at as_of; changes nothing (N7).
 with recorded as (

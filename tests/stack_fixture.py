@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nurture.stack import control
+from nurture.stack.home import Home
 from nurture.stack.parts import Stack
 
 
@@ -31,5 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, always_open: Path) -> Iterat
     """A stack with Airflow on free ports, in a folder of its own, that nurtures the always open products."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NURTURE_INCLUDE", str(always_open))
-        with control.running(tmp_path_factory.mktemp("stack")) as running:
+        home = tmp_path_factory.mktemp("stack")
+        Home(home).let_airflow_wait()  # what it starts of its own would depend on the day of the test
+        with control.running(home) as running:
             yield running

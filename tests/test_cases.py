@@ -66,7 +66,7 @@ def test_there_are_cases_of_every_stage_and_the_statement_of_each_exists() -> No
 
 def _parameter(value: Any) -> Any:
     """Return a parameter as the stage gives it: mappings and lists of mappings as JSON, other lists as arrays."""
-    if isinstance(value, dict) or isinstance(value, list) and any(isinstance(each, dict) for each in value):
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value)):
         return db.as_json(value)
     return value
 

@@ -81,9 +81,9 @@ def test_a_due_message_is_accepted_with_its_time_and_its_content(conn: sa.Connec
     provider = Provider()
     assert send(conn, provider) == {"accepted": 1}
     assert provider.posted == [made]
-    assert rows(conn, "select status, accepted_at, sent_at, subject from messages join contents using (content_hash)") == [
-        ("accepted", NOON, NOON, "-0content0_name_raw- へ")
-    ]
+    assert rows(
+        conn, "select status, accepted_at, sent_at, subject from messages join contents using (content_hash)"
+    ) == [("accepted", NOON, NOON, "-0content0_name_raw- へ")]
     assert rows(conn, "select status, member_count, answer, provider_request_id is null from send_requests") == [
         ("accepted", 1, "202", False)
     ]
@@ -156,6 +156,14 @@ def test_every_batch_has_a_mark_of_its_own_and_one_content(conn: sa.Connection):
         send(conn, Provider(), NOON + day * DAY)
     assert value(conn, "select count(distinct mark) from send_requests") == 2
     assert value(conn, "select count(*) from contents") == 1
+
+
+def test_an_email_that_cannot_be_rendered_stops_no_other(conn: sa.Connection):
+    message(conn, lead(conn), email="gone")
+    message(conn, lead(conn))
+    with pytest.raises(dispatch.Stopped, match="has no email 'gone'"):
+        dispatch.send_due(conn, BACKUP, COMPANY, NOON, NOON, Provider(), LINKS)
+    assert statuses(conn) == ["planned", "accepted"]
 
 
 # N2: a durable record before the call.

@@ -79,14 +79,6 @@ def world(stack: Stack) -> Iterator[World]:
     found = World(stack)
     write_files(stack.home.inbox, 80, 7, MORNING.date())
     found.airflow.wait_for(DAG)
-    with db.engine(
-        stack.dsn
-    ).connect() as conn:  # what Airflow schedules of its own is older than this, and mails nobody
-        conn.execute(
-            sa.text("insert into runs (dag, product, as_of, kind) values (:dag, :product, :as_of, 'manual')"),
-            {"dag": DAG, "product": PRODUCT, "as_of": MORNING},
-        )
-        conn.commit()
     forms = (stack.home.inbox / "web_forms.jsonl").read_text(encoding="utf-8").splitlines()
     addresses = re.findall(r'"email": "([a-z.0-9]+@[a-z.0-9-]+)"', "\n".join(forms))
     signing = {address: {"persona": "signing"} for address in addresses[:40]}

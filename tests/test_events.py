@@ -186,6 +186,22 @@ def test_n8_a_bad_element_does_not_hold_the_good_ones_up(conn: sa.Connection, ma
     assert take(conn) == {"raw_events": 3, "events": 1, "unreadable": 2}
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("-infinity", "a time long past"),
+        ("infinity", "a time in the future"),
+        ("4714-11-24 00:00:00+00 BC", "a time long past"),
+        ("294276-12-31T00:00:00Z", "a time in the future"),
+    ],
+)
+def test_n8_a_time_at_the_end_of_the_world_holds_nothing_up(conn: sa.Connection, person: int, given: str, problem: str):
+    who = {"product": "planner", "email": "yamada@lead.example", "path": "/"}
+    raw(conn, "track", type="page", timestamp=given, messageId="a", properties=who)
+    assert take(conn) == {"raw_events": 1, "unreadable": 1}
+    assert rows(conn, "select problem from raw_events") == [(problem,)]
+
+
 def test_numbers_and_times_of_strange_types_hold_nothing_up(conn: sa.Connection):
     raw(conn, "track", type="page", timestamp="2026-13-45", messageId="a", properties={"path": "/"})
     raw(conn, "track", type="page", timestamp={"at": 1}, messageId="b", properties=[1, 2])
@@ -424,19 +440,7 @@ def test_signals_of_a_merged_lead_stay_its_own_and_mark_the_survivor(conn: sa.Co
     assert rows(conn, "select lead_id from score_marks") == [(survivor,)]
 
 
-# The account's own lists, and time ahead.
-
-
-def test_a_list_of_the_account_suppresses_whom_we_know_and_ends_nothing(conn: sa.Connection, person: int):
-    def listed(kind: str, since: Any) -> list[dict[str, Any]]:
-        found = [{"email": "Yamada@lead.example", "created": 1_794_000_000, "status": "5.1.1"}] * 2
-        return [*found, {"email": "nobody@other.example", "created": 1}] if kind == "spam_reports" else []
-
-    assert events.reconcile_suppressions(conn, NOON, listed) == {
-        "bounces": 0, "invalid_emails": 0, "spam_reports": 1, "unsubscribes": 0,
-    }  # fmt: skip
-    assert events.reconcile_suppressions(conn, NOON, lambda kind, since: [])["spam_reports"] == 0
-    assert rows(conn, "select reason, evidence from suppressions") == [("complained", "the provider's list")]
+# Time ahead.
 
 
 def test_the_months_to_come_have_partitions_and_events_go_there(conn: sa.Connection, mailed: int):

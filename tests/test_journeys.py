@@ -217,6 +217,22 @@ def test_move_on_ends_who_stands_at_a_step_that_is_gone(conn: sa.Connection, one
     assert [reason for *_, reason in rows(conn, STANDING)] == ["withdrawn"]
 
 
+def test_n5_stop_cancels_what_was_planned_and_says_so(conn: sa.Connection, one: int):
+    evening = datetime(2026, 11, 16, 20, tzinfo=TOKYO)
+    go(conn, having([THANKS], calendar="japan"), evening)
+    go(conn, having([CASE], calendar="japan", in_flight="stop"), evening + DAY / 24)
+    assert statuses(conn) == [("thanks", "cancelled", "withdrawn")]
+    assert rows(conn, "select outcome, reason from decisions") == [("never", "withdrawn")]
+
+
+def test_n5_a_removed_scenario_ends_its_walks_and_cancels_what_was_planned(conn: sa.Connection, one: int):
+    evening = datetime(2026, 11, 16, 20, tzinfo=TOKYO)
+    go(conn, having([THANKS], calendar="japan"), evening)
+    go(conn, product(calendar="japan"), evening + DAY / 24)
+    assert [reason for *_, reason in rows(conn, STANDING)] == ["left_segment"]
+    assert statuses(conn) == [("thanks", "cancelled", "left_segment")]
+
+
 def qualify(conn: sa.Connection, lead_id: int) -> None:
     insert(conn, "qualifications", lead_id=lead_id)
 
@@ -273,7 +289,9 @@ def test_walking_day_by_day_is_walking_in_one_jump(conn: sa.Connection):
         insert(conn, "lead_addresses", lead_id=1_000 + number, address_id=number)
         insert(conn, "consents", lead_id=1_000 + number, address_id=number)
     waits = [{"wait": f"{days} business days", "name": f"wait_{days}"} for days in (2, 3, 4)]
-    asked = having([waits[0], THANKS, waits[1], CASE, waits[2]], calendar="japan", holdout="99%", reenter="after 1 days")
+    asked = having(
+        [waits[0], THANKS, waits[1], CASE, waits[2]], calendar="japan", holdout="99%", reenter="after 1 days"
+    )
     go(conn, asked, NOON)
     for day in range(1, 20):
         go(conn, asked, NOON + day * DAY)

@@ -251,7 +251,7 @@ def holds(asked: dict[str, Any], one: Person, everybody: list[Person]) -> bool:
         case "industry" | "region" | "title":
             known = one.attributes["title_level" if subject == "title" else subject]
             allowed = {"industry": ["manufacturing", "logistics"]}.get(subject) if wanted == "target" else many(wanted)
-            return allowed is None or known is not None and known in allowed
+            return allowed is None or (known is not None and known in allowed)
     return sum(count for *did, count in one.did if fits(did, asked, subject)) >= asked.get("times", 1)
 
 
@@ -320,8 +320,6 @@ CONDITIONS = st.recursive(
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=CONDITIONS)
-def test_the_set_is_who_the_oracle_names_one_by_one(
-    world: tuple[sa.Connection, list[Person]], asked: dict[str, Any]
-):
+def test_the_set_is_who_the_oracle_names_one_by_one(world: tuple[sa.Connection, list[Person]], asked: dict[str, Any]):
     conn, everybody = world
     assert who(conn, asked) == [one.lead_id for one in everybody if holds(asked, one, everybody)]

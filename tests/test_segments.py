@@ -81,6 +81,20 @@ def test_a_circle_of_segments_is_refused(conn: sa.Connection):
         segments.refresh(conn, circle, NOON)
 
 
+def test_a_segment_that_is_no_longer_defined_has_no_members(conn: sa.Connection):
+    one = lead(conn)
+    clicked(conn, one)
+    segments.refresh(conn, WARM, NOON)
+    insert(conn, "segment_members", lead_id=one, product="planner", segment="warm")
+    without = product(segments={})
+    segments.refresh(conn, without, NOON + DAY, live=False)
+    assert rows(conn, "select count(*) from segment_members where left_at is null") == [(2,)]
+    assert segments.refresh(conn, without, NOON + DAY)["departed"] == 1
+    assert rows(conn, "select product, left_at from segment_members order by product") == [
+        ("backup", NOON + DAY), ("planner", None),
+    ]  # fmt: skip
+
+
 def test_a_merged_lead_is_no_member(conn: sa.Connection):
     survivor = lead(conn)
     merged = insert(conn, "leads", merged_into=survivor).lead_id

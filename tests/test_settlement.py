@@ -69,7 +69,9 @@ def test_n3_an_event_of_the_very_second_of_the_request_is_evidence(conn: sa.Conn
     with pytest.raises(KeyboardInterrupt):
         dispatch.send_due(conn, HOLD, COMPANY, at, at, Provider(KeyboardInterrupt()), LINKS)
     settle(conn, HOLD, HOUR, nothing_logged)
-    conn.exec_driver_sql("insert into events (type, occurred_at, message_id) values ('accepted', %(at)s, 1)", {"at": NOON})
+    conn.exec_driver_sql(
+        "insert into events (type, occurred_at, message_id) values ('accepted', %(at)s, 1)", {"at": NOON}
+    )
     assert settle(conn, HOLD, HOUR, nothing_logged)["accepted"] == 1
 
 

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -178,8 +178,14 @@ class Unknown(jinja2.StrictUndefined):
 
 def environment(product: Product, escape: bool) -> ImmutableSandboxedEnvironment:
     """Return the Jinja environment of a product's mails: its layout, strict, sandboxed."""
+    return _environment(tuple(product.layout.items()), escape)
+
+
+@lru_cache(maxsize=8)
+def _environment(layout: tuple[tuple[str, str], ...], escape: bool) -> ImmutableSandboxedEnvironment:
+    """Make an environment once for a layout: it keeps the layout's pieces compiled."""
     made = ImmutableSandboxedEnvironment(
-        loader=jinja2.DictLoader(dict(product.layout)), undefined=Unknown, autoescape=escape,
+        loader=jinja2.DictLoader(dict(layout)), undefined=Unknown, autoescape=escape,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     made.filters["url"] = url

@@ -19,7 +19,8 @@ def refresh(conn: sa.Connection, product: Product, as_of: datetime, *, live: boo
     """
     sql = db.statements("segments")
     totals = {"segments": 0, "members": 0, "joined": 0, "departed": 0}
-    for name, condition in in_order(product):
+    defined = in_order(product)
+    for name, condition in defined:
         fill_audience(conn, condition, product, as_of)
         wanted: dict[str, Any] = {"product": product.product, "segment": name, "as_of": as_of}
         if live:
@@ -29,6 +30,9 @@ def refresh(conn: sa.Connection, product: Product, as_of: datetime, *, live: boo
             size, joined, departed = db.run(conn, sql.compare, **wanted).one()
         for key, number in (("segments", 1), ("members", size), ("joined", joined), ("departed", departed)):
             totals[key] += number
+    if live:
+        names = [name for name, _ in defined]
+        totals["departed"] += db.count(conn, sql.close_removed, product=product.product, segments=names, as_of=as_of)
     conn.commit()
     return totals
 

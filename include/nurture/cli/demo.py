@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,15 +56,17 @@ def demo(
     from nurture.stack.home import DEFAULT_HOME, Home
 
     steps = Steps()
-    stack = control.up(Home((home or DEFAULT_HOME).absolute()), typer.echo, ports=ports)
+    place = Home((home or DEFAULT_HOME).absolute())
+    if not place.admin_password.exists():
+        place.let_airflow_wait()  # the demo's clock is not the schedules'
+    stack = control.up(place, typer.echo, ports=ports)
     steps.done("the stack is up")
     clock = SandboxClock(stack.url("sandbox"))
     until = _play(stack, clock, days, steps)
+    clock.set(until)
+    _take_in(stack, until)
+    steps.done("what the recipients did until then is taken in")
     _run_live(stack, until, steps)
-    clock.set(until + timedelta(hours=2))
-    steps.done("the sandbox's recipients have answered for two hours")
-    _run_pull(stack, until + timedelta(hours=2))
-    steps.done("their answers are taken in, and the hot ones handed off")
     _tell(stack, clock, until)
     typer.echo(f"\nDone in {time.monotonic() - steps.begun:.0f} s; the slowest: {steps.slowest()}.")
 
@@ -117,12 +119,21 @@ def _play(stack: "Stack", clock: "SandboxClock", days: int, steps: Steps) -> dat
     return until
 
 
-def _run_live(stack: "Stack", until: datetime, steps: Steps) -> None:
-    """Run each product's DAG once in Airflow at the end of the history.
+def _take_in(stack: "Stack", moment: datetime) -> None:
+    """Do once what the pulse does every few minutes: take in what arrived, and rescore whom it concerns."""
+    from nurture import db, pipeline
+    from nurture.cli.run import work_of
 
-    The run is announced first: what Airflow schedules of its own when a DAG is unpaused is older and mails nobody (N7).
-    """
-    from nurture import db, runs
+    with db.engine(stack.dsn).connect() as conn:
+        work = work_of(conn, stack.home.path, moment)
+        pipeline.consolidate(work)
+        pipeline.pull(work)
+        for name in work.loaded.products:
+            pipeline.rescore_marked(work.of(name))
+
+
+def _run_live(stack: "Stack", until: datetime, steps: Steps) -> None:
+    """Run each product's DAG once in Airflow at the end of the history."""
     from nurture.definitions.load import load_products
     from nurture.demo.airflow_api import AirflowApi
 
@@ -130,27 +141,12 @@ def _run_live(stack: "Stack", until: datetime, steps: Steps) -> None:
     for product in load_products().products:
         dag = f"nurture_{product}"
         airflow.wait_for(dag)
-        with db.engine(stack.dsn).connect() as conn:
-            runs.finish(conn, runs.begin(conn, dag, product, until, "manual"))
-        run = airflow.trigger(dag, until)
         airflow.set_paused(dag, False)
+        run = airflow.trigger(dag, until)
         state = airflow.wait(dag, run, lambda line: typer.echo(f"          {line}"))
         steps.done(f"{dag} ran in Airflow: {state}")
         if state != "success":
             raise Problem(f"{dag} failed: look at {stack.url('api-server')}/dags/{dag}/runs/{run}")
-
-
-def _run_pull(stack: "Stack", moment: datetime) -> None:
-    """Do once what the pulse does: take in events, rescore what changed, hand off what is hot."""
-    from nurture import db, pipeline
-    from nurture.cli.run import work_of
-
-    with db.engine(stack.dsn).connect() as conn:
-        work = work_of(conn, stack.home.path, moment)
-        pipeline.pull(work)
-        for name in work.loaded.products:
-            for step in (pipeline.rescore_marked, pipeline.qualify, pipeline.push, pipeline.report):
-                step(work.of(name))
 
 
 def _tell(stack: "Stack", clock: "SandboxClock", until: datetime) -> None:

@@ -22,6 +22,10 @@ _DEAL = (
 )  # fmt: skip
 
 
+class _Missing(Refused):
+    """The object is not there, or not any more."""
+
+
 class HubSpot:
     """A portal, reached with a service key."""
 
@@ -32,12 +36,17 @@ class HubSpot:
             base_url=host.rstrip("/"), timeout=timeout, headers={"Authorization": f"Bearer {token}"}
         )
 
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._http.close()
+
     def push_contact(self, contact: dict[str, Any], known_id: str | None) -> str:
         """Update the contact with a known id, else the one with the address, else upsert by our id; return its id."""
         properties = {name: str(value) for name, value in contact.items() if value not in (None, "")}
-        found = known_id or self._with_address(properties.get("email"))
-        if found is not None:
-            self._call("PATCH", f"/crm/objects/{VERSION}/contacts/{found}", {"properties": properties})
+        if known_id and self._updated(known_id, properties):
+            return known_id
+        found = self._with_address(properties.get("email"))
+        if found and self._updated(found, properties):
             return found
         ours = properties["nurture_lead_id"]
         one = {"id": ours, "idProperty": "nurture_lead_id", "properties": properties, "objectWriteTraceId": ours}
@@ -74,6 +83,14 @@ class HubSpot:
         found = self._search("contacts", "lastmodifieddate", "GTE", _milliseconds(since), _SALES)
         return [row for row in map(_outcome, found) if row is not None]
 
+    def _updated(self, crm_id: str, properties: dict[str, str]) -> bool:
+        """Update a contact, and say whether it is there: somebody may have deleted or merged it."""
+        try:
+            self._call("PATCH", f"/crm/objects/{VERSION}/contacts/{crm_id}", {"properties": properties})
+        except _Missing:
+            return False
+        return True
+
     def _with_address(self, address: str | None) -> str | None:
         if not address:
             return None
@@ -107,6 +124,8 @@ class HubSpot:
         found = _json(answer)
         if answer.status_code in (401, 403, 429):
             raise Refused(f"HubSpot says {answer.status_code}: {found.get('message', '')}", stops=True)
+        if answer.status_code == 404:
+            raise _Missing(f"HubSpot says 404: {found.get('message', '')}")
         if answer.status_code >= 400:
             raise Refused(f"HubSpot says {answer.status_code}: {found.get('message', '')}")
         return found

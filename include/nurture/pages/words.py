@@ -10,15 +10,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "products": ("Products", "商品"),
     "product": ("Product", "商品"),
     "enrolled": ("Enrolled", "参加"),
-    "enrolled_now": ("{number} under way", "いま {number} 名が進行中"),
+    "enrolled_now": ("{number} under way", "進行中 {number}"),
     "accepted": ("Sent", "送信"),
     "planned": ("Planned", "送信予定"),
     "not_sent": ("Not sent", "送信せず"),
     "refused": ("Refused", "拒否"),
     "unknown": ("Unknown", "到達不明"),
     "qualified": ("Qualified", "見込み確定"),
-    "handed_off": ("Handed off", "営業へ引き渡し"),
-    "sales_accepted": ("Taken on by sales", "営業が着手"),
+    "handed_off": ("Handed off", "引き渡し"),
+    "sales_accepted": ("Taken on by sales", "営業着手"),
     "won": ("Won", "受注"),
     "revenue": ("Revenue", "受注額"),
     "people": (
@@ -80,7 +80,7 @@ WORDS: dict[str, tuple[str, str]] = {
 REASONS: dict[str, tuple[str, str]] = {
     "expired": ("too late", "送信期限切れ"),
     "no consent": ("no consent", "同意がない"),
-    "same mailbox": ("same mailbox", "同じ宛先に送信済み"),
+    "same mailbox": ("same mailbox", "同じ宛先"),
     "suppressed": ("suppressed address", "送信禁止の宛先"),
     "opted out": ("opted out", "配信停止の希望"),
     "opted_out": ("opted out", "配信停止の希望"),
@@ -95,7 +95,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "frequency cap": ("frequency cap", "頻度の上限"),
     "outside business hours": ("out of hours", "営業時間外"),
     "daily budget": ("daily budget", "一日の上限"),
-    "one at a time for a mailbox": ("waits its turn", "同じ宛先への順番待ち"),
+    "one at a time for a mailbox": ("waits its turn", "順番待ち"),
 }
 
 

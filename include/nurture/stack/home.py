@@ -110,6 +110,14 @@ class Home:
         pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#"))
         return {name.strip(): value.strip() for name, value in pairs}
 
+    def let_airflow_wait(self) -> None:
+        """Let Airflow start no run of its own in this home, so that what runs is what somebody triggers."""
+        self.make()
+        if _SCHEDULE not in self.secrets():
+            with (self.path / "secrets.env").open("a") as kept:
+                kept.write("# Remove this line, and start anew, to let Airflow follow the products' schedules.\n")
+                kept.write(f"{_SCHEDULE}=False\n")
+
     def make_admin_password(self) -> str | None:
         """Make the password of Airflow's `admin`; return it when it is new, to be shown once."""
         if self.admin_password.exists():
@@ -145,6 +153,9 @@ _KEYS = (
     "NURTURE_TRACKING_KEY",
     "NURTURE_CRM_TOKEN",
 )
+
+
+_SCHEDULE = "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"
 
 
 def write_private(file: Path, text: str) -> None:
