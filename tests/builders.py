@@ -18,16 +18,11 @@ HASH = "definition"
 LINKS = Links("https://receiver.example", b"k" * 32)
 MJML = (
     "<mjml><mj-body><mj-section><mj-column><mj-text>{{ lead.name }} {{ product.sender.name }} "
-    '{{ product.sender.postal_address }} {{ product.sender.complaint_contact }} <a href="https://www.backup.example/'
-    'case">事例</a> <a href="{{ lead.unsubscribe_url }}">配信停止</a></mj-text></mj-column></mj-section></mj-body></mjml>'
+    "{{ product.sender.postal_address }} {{ product.sender.complaint_contact }} "
+    '<a href="https://www.backup.example/case">事例</a> <a href="{{ lead.unsubscribe_url }}">配信停止</a>'
+    "</mj-text></mj-column></mj-section></mj-body></mjml>"
 )
-EMAILS = {
-    "thanks": "know_how",
-    "case": "case_study",
-    "guide": "download",
-    "news": "product_news",
-    "invitation": "event",
-}
+EMAILS = ("thanks", "case", "guide", "news", "invitation")
 
 # What a row of a table needs and a case need not say; a function is given the row's own number.
 REQUIRED: dict[str, dict[str, Any]] = {

@@ -1,6 +1,5 @@
 """Journeys: who is enrolled, where they stand, when they move on, and why they end."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -62,10 +61,10 @@ def statuses(conn: sa.Connection) -> list[tuple[str, str, str | None]]:
 
 
 @pytest.fixture
-def one(conn: sa.Connection) -> Iterator[int]:
+def one(conn: sa.Connection) -> int:
     made = lead(conn)
     conn.commit()
-    yield made
+    return made
 
 
 def test_a_lead_of_the_audience_is_enrolled_once_and_mailed(conn: sa.Connection, one: int):

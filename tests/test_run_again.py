@@ -1,4 +1,4 @@
-"""The whole run, played for days: again with one as_of it finds nothing to do (N6), and an older one spoils nothing (N7)."""
+"""The whole run, played for days: again it finds nothing to do (N6), and an older one spoils nothing (N7)."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -122,6 +122,7 @@ def test_n3_an_answer_after_which_nobody_knows_is_unanswered(fault: str):
     assert "yamada" not in str(raised.value)
 
 
+QUOTA = "You have exceeded your messaging limits"
 BAD = f"The to email {SECRET} is not valid"
 DEFINITE: dict[str, tuple[Answer, list[int], bool]] = {
     "400 that names two": (
@@ -133,7 +134,7 @@ DEFINITE: dict[str, tuple[Answer, list[int], bool]] = {
     "400 that names all of them": (answering("400 Bad Request", errors(("personalizations", BAD))), [], False),
     "400 of the sender": (answering("400 Bad Request", errors(("from.email", BAD))), [], True),
     "400 of the content": (answering("400 Bad Request", errors(("content.0.value", "must be a string"))), [], True),
-    "400 of a quota": (answering("400 Bad Request", errors((None, "You have exceeded your messaging limits"))), [], True),
+    "400 of a quota": (answering("400 Bad Request", errors((None, QUOTA))), [], True),
     "401": (answering("401 Unauthorized", errors((None, "The provided authorization grant is invalid"))), [], True),
     "403": (answering("403 Forbidden", errors(("from", f"{SECRET} does not match a verified Sender"))), [], True),
     "404": (answering("404 Not Found", "not here"), [], True),

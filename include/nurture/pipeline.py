@@ -220,7 +220,8 @@ def run_stage(work: Work, stage: str) -> Counts:
     """Run one stage of a product, all of its tasks, and return their counts together."""
     counts: Counts = {}
     for task in STAGES[stage].values():
-        counts |= task(work)
+        for name, number in task(work).items():
+            counts[name] = counts.get(name, 0) + number
     return counts
 
 

@@ -169,7 +169,7 @@ def _of_status(error: HTTPError) -> Refused | Unanswered:
         fields = [str(one["field"]) for one in errors if one.get("field")]
         found = [re.match(r"personalizations\.(\d+)", field) for field in fields]
         indexes = sorted({int(match[1]) for match in found if match})
-        # What is wrong with the sender, the subject or the content is no recipient's fault: isolating would end them all.
+        # What is wrong with the sender, the subject or the content is no recipient's: isolating would end them all.
         is_everybodys = status not in (400, 413) or any(not field.startswith("personalizations") for field in fields)
         return Refused(
             f"SendGrid says {status}: {_without_addresses(said)}", indexes=indexes, stops=is_everybodys and not indexes

@@ -108,7 +108,10 @@ class Postgres:
             cursor.execute("select from pg_database where datname = %s", [name])
             if cursor.fetchone() is None:
                 copy_of = sql.Identifier(template or "template1")
-                cursor.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), copy_of))
+                copied = sql.SQL("create database {} template {} strategy {}").format(
+                    sql.Identifier(name), copy_of, sql.SQL("file_copy" if self.fast else "wal_log")
+                )  # without durability a copy of the files takes a quarter of the time
+                cursor.execute(copied)
         return self.dsn(name)
 
     def drop_database(self, name: str) -> None:
