@@ -153,6 +153,20 @@ def test_a_chain_of_merges_ends_at_the_oldest(conn: sa.Connection):
     assert rows(conn, "select distinct merged_into from leads where merged_into is not null") == [(survivor,)]
 
 
+def test_a_lead_that_two_records_link_to_others_is_merged_once(conn: sa.Connection):
+    name, one, two = "山田 太郎", "+819011111111", "+819022222222"
+    record(conn, "1", email=MAIL, name=name)
+    consolidate(conn, NOON)
+    record(conn, "2", email=OTHER, name=name, mobile=two)
+    consolidate(conn, NOON)
+    record(conn, "3", email="third@lead.example", name=name, mobile=one)
+    consolidate(conn, NOON)
+    record(conn, "4", email=MAIL, name=name, mobile=one)
+    record(conn, "5", email="third@lead.example", name=name, mobile=two)
+    assert consolidate(conn, NOON)["merged_leads"] == 2
+    assert value(conn, "select count(*) from leads where merged_into is null") == 1
+
+
 def test_no_fact_moves_when_leads_merge(conn: sa.Connection):
     _, younger = merged_pair(conn)
     sent = message(conn, younger, status="accepted")

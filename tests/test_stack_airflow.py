@@ -68,7 +68,8 @@ def test_a_run_outlives_its_scheduler_and_its_database_and_nobody_is_mailed_twic
     assert postgres is not None
     os.kill(postgres, signal.SIGKILL)
     until(lambda: asked(api, there).get("state") in ("success", "failed"), seconds=300)
-    assert asked(api, there)["state"] == "success"
+    states = {one["task_id"]: one["state"] for one in asked(api, f"{there}/taskInstances?limit=100")["task_instances"]}
+    assert asked(api, there)["state"] == "success", states
     until(lambda: all(part["health"] == "healthy" for part in control.status(stack.home)["parts"].values()))
 
     sent = sent_by_the_sandbox(stack)

@@ -97,6 +97,11 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
         groups.join(record.identifying())
     known = _known_leads(conn, records)
     _join_nameless(groups, known)
+    keys_of: dict[int, list[Key]] = {}
+    for key, lead_id in known.items():
+        keys_of.setdefault(lead_id, []).append(key)
+    for keys in keys_of.values():  # two keys of one lead are one person's, whether or not a record here has both
+        groups.join(keys)
     leads_of: dict[Key, set[int]] = {}
     for key, lead_id in known.items():
         leads_of.setdefault(groups.find(key), set()).add(lead_id)
