@@ -23,7 +23,7 @@ select exists (
 ) as has_newer;
 
 -- name: enter
--- Be alone in a room until this session ends: a backfill and a scheduled run of one product take turns.
+-- Be alone in a room until the connection closes: a backfill and a scheduled run of one product take turns.
 select pg_advisory_lock(hashtextextended(%(room)s::text, 0));
 
 -- name: demo_runs
