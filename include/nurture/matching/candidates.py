@@ -70,6 +70,7 @@ def local_words(local: str) -> list[str]:
 
 def blocks(row: Row, readings: Readings) -> Iterator[tuple[str, ...]]:
     """Yield what the row shares with every record that it could match: exact keys first, then blocks."""
+    yield "record", row.source_key
     if row.crm_id:
         yield "crm_id", row.crm_id
     if row.mailbox:

@@ -184,7 +184,9 @@ def join(
         return False
     if vetoed and people.likeness(one, two).worst < Agreement.UNKNOWN:
         if doubts is not None:
-            doubts.append(Doubt(edge.weight, edge.one, edge.two, {"rule": edge.rule, "names": "conflict"}))
+            doubts.append(
+                Doubt(edge.weight, edge.one, edge.two, {"weight": edge.weight, "rule": edge.rule, "names": "conflict"})
+            )
         return False
     people.join(one, two)
     edges.append(edge)

@@ -7,7 +7,6 @@ from rapidfuzz.distance import OSA
 
 from nurture.matching.candidates import Row
 
-KINDS = ("domain", "company", "corporate_number", "phone", "place")
 Evidence = tuple[str, str, str, int]  # kind, value, account key, how many records say so
 _SMALL = 0.15  # a name that so few of a domain's records bear is a slip or somebody's former employer
 
@@ -26,7 +25,7 @@ def assign(rows: Sequence[Row], known: Iterable[Evidence] = ()) -> tuple[dict[in
 
     def tell(row: Row, account: str) -> None:
         found[row.record_id] = account
-        for kind, value in _keys(row):
+        for kind, value in (*keys_of(row), ("account", account)):
             added.setdefault((kind, value), Counter())[account] += 1
             said.setdefault((kind, value), Counter())[account] += 1
 
@@ -47,7 +46,8 @@ def assign(rows: Sequence[Row], known: Iterable[Evidence] = ()) -> tuple[dict[in
     return found, [(*key, account, count) for key, counts in added.items() for account, count in counts.items()]
 
 
-def _keys(row: Row) -> list[tuple[str, str]]:
+def keys_of(row: Row) -> list[tuple[str, str]]:
+    """Return by what a row is a company's."""
     found = [
         ("domain", row.domain), ("company", row.company), ("corporate_number", row.corporate_number),
         ("phone", row.phone),

@@ -1,7 +1,7 @@
 """Likeness: clusters side by side: what joins them by rule, what is worth a question, and what is neither."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ def blocked(rows: Sequence[Row], readings: Readings) -> Pairs:
     members: dict[tuple[str, ...], list[int]] = {}
     for row in rows:
         for block in blocks(row, readings):
-            if block[0] not in ("crm_id", "mailbox"):
+            if block[0] not in ("record", "crm_id", "mailbox"):
                 members.setdefault(block, []).append(row.record_id)
     pairs: set[tuple[int, int]] = set()
     for found in members.values():
@@ -44,6 +44,10 @@ class Look(NamedTuple):
     two_mobiles: bool
     two_mailboxes: bool
     namesakes: float
+
+    def evidence(self) -> dict[str, object]:
+        """Return what a person is shown."""
+        return {**self._asdict(), "agreement": self.agreement.name.lower(), "namesakes": round(self.namesakes, 4)}
 
     def rule(self) -> str:
         """Return the rule by which they are one person's, '' where none holds."""
@@ -155,7 +159,7 @@ def doubtful(people: People, pairs: Pairs) -> list[Doubt]:
             continue
         weight = _doubt(looked, min((names[name.key] for name in one.names), default=99))
         if weight > 0:
-            doubts.append(Doubt(weight, min(a, b), max(a, b), looked._asdict()))
+            doubts.append(Doubt(weight, min(a, b), max(a, b), {"weight": weight, **looked.evidence()}))
     return doubts
 
 
@@ -175,9 +179,14 @@ def _doubt(looked: Look, bearers: int) -> float:
     return 0.0
 
 
-def worth_asking(people: People, doubts: list[Doubt], records: int) -> list[Doubt]:
-    """Return the best questions, one a pair of people, so many as somebody can answer."""
+def worth_asking(
+    people: People, doubts: list[Doubt], asked_before: Iterable[tuple[int, int]], how_many: int
+) -> list[Doubt]:
+    """Return the best questions, one a pair of people, so many as somebody can answer; none that was asked before."""
     asked: set[tuple[int, int]] = set()
+    for a, b in asked_before:
+        one, two = people.of(a), people.of(b)
+        asked.add((min(one.root, two.root), max(one.root, two.root)))
     kept: list[Doubt] = []
     for doubt in sorted(doubts, key=lambda doubt: (-doubt.weight, doubt.one, doubt.two)):
         one, two = people.of(doubt.one), people.of(doubt.two)
@@ -186,4 +195,4 @@ def worth_asking(people: People, doubts: list[Doubt], records: int) -> list[Doub
             continue
         asked.add(roots)
         kept.append(doubt)
-    return kept[: max(1, records * REVIEWS_PER_1000 // 1000)]
+    return kept[:how_many]

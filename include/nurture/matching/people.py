@@ -1,12 +1,12 @@
 """People: which records are one person's, which might be, and which keys several people share."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from nurture.matching.candidates import Row, learn, local_words
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
-from nurture.matching.likeness import blocked, doubtful, join_by_likeness, worth_asking
+from nurture.matching.likeness import REVIEWS_PER_1000, blocked, doubtful, join_by_likeness, worth_asking
 from nurture.matching.names import Agreement, Name, compare
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
@@ -23,17 +23,28 @@ class Decision(NamedTuple):
     shared: set[tuple[str, str]]  # kind, value
 
 
-def decide(rows: Sequence[Row], cannot: Iterable[tuple[int, int]], readings: Readings, rarity: Rarity) -> Decision:
-    """Return the people of these records; rows of one lead, of one key or one CRM id are one from the beginning.
-
-    `cannot` are pairs of records that a person has said apart. What the rows without a lead show of readings and of
-    the frequency of names is counted into `readings` and `rarity`.
-    """
+def learn_from(rows: Iterable[Row], readings: Readings, rarity: Rarity) -> None:
+    """Count what new rows show of readings and of the frequency of names."""
     for row in rows:
-        if row.lead_id is None and row.name is not None:
+        if row.name is not None:
             learn(row, readings)
             rarity.learn(row.name, row.account)
-    people = People(rows, cannot, readings, rarity)
+
+
+def decide(
+    rows: Sequence[Row],
+    readings: Readings,
+    rarity: Rarity,
+    apart: Collection[tuple[int, int]] = (),
+    asked: Collection[tuple[int, int]] = (),
+) -> Decision:
+    """Return the people of these records; rows of one lead, of one key or one CRM id are one from the beginning.
+
+    `apart` are pairs of records that a person has said apart, `asked` all that somebody was asked about. The new
+    rows, which have no lead, are to have been learned from.
+    """
+    apart = set(apart)
+    people = People(rows, apart, readings, rarity)
     edges: list[Edge] = []
     doubts: list[Doubt] = []
     for edge in _given(rows):
@@ -48,7 +59,9 @@ def decide(rows: Sequence[Row], cannot: Iterable[tuple[int, int]], readings: Rea
         if len(edges) == before:
             break
     doubts += doubtful(people, pairs)
-    return Decision(people.all(), edges, worth_asking(people, doubts, len(rows)), people.shared)
+    new = sum(row.lead_id is None for row in rows)
+    questions = worth_asking(people, doubts, asked, -(-new * REVIEWS_PER_1000 // 1000))
+    return Decision(people.all(), edges, questions, people.shared)
 
 
 def _given(rows: Sequence[Row]) -> Iterator[Edge]:

@@ -5,98 +5,16 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 
-_KANA = dict(
-    zip(
-        "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヰヱヲン"
-        "ガギグゲゴザジズゼゾダヂヅデドバビブベボパピプペポヴァィゥェォャュョー",
-        [
-            "a",
-            "i",
-            "u",
-            "e",
-            "o",
-            "ka",
-            "ki",
-            "ku",
-            "ke",
-            "ko",
-            "sa",
-            "si",
-            "su",
-            "se",
-            "so",
-            "ta",
-            "ti",
-            "tu",
-            "te",
-            "to",
-            "na",
-            "ni",
-            "nu",
-            "ne",
-            "no",
-            "ha",
-            "hi",
-            "hu",
-            "he",
-            "ho",
-            "ma",
-            "mi",
-            "mu",
-            "me",
-            "mo",
-            "ya",
-            "yu",
-            "yo",
-            "ra",
-            "ri",
-            "ru",
-            "re",
-            "ro",
-            "wa",
-            "i",
-            "e",
-            "o",
-            "n",
-            "ga",
-            "gi",
-            "gu",
-            "ge",
-            "go",
-            "za",
-            "zi",
-            "zu",
-            "ze",
-            "zo",
-            "da",
-            "zi",
-            "zu",
-            "de",
-            "do",
-            "ba",
-            "bi",
-            "bu",
-            "be",
-            "bo",
-            "pa",
-            "pi",
-            "pu",
-            "pe",
-            "po",
-            "bu",
-            "xa",
-            "xi",
-            "xu",
-            "xe",
-            "xo",
-            "xya",
-            "xyu",
-            "xyo",
-            "-",
-        ],
-        strict=True,
-    )
+_LETTERS = (
+    "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヰヱヲン"
+    "ガギグゲゴザジズゼゾダヂヅデドバビブベボパピプペポヴァィゥェォャュョー"
 )
+_SOUNDS = (
+    "a i u e o ka ki ku ke ko sa si su se so ta ti tu te to na ni nu ne no ha hi hu he ho ma mi mu me mo ya yu yo "
+    "ra ri ru re ro wa i e o n ga gi gu ge go za zi zu ze zo da zi zu de do ba bi bu be bo pa pi pu pe po bu "
+    "xa xi xu xe xo xya xyu xyo -"
+)
+_KANA = dict(zip(_LETTERS, _SOUNDS.split(), strict=True))
 # Hepburn to the spelling that is one letter a sound, long before short.
 _SPELLINGS = (
     ("tch", "tt"), ("sch", "sk"), ("shi", "si"), ("sh", "sy"), ("chi", "ti"), ("ch", "ty"), ("tsu", "tu"), ("fu", "hu"),
