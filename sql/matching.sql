@@ -64,7 +64,7 @@ set record_count = name_parts.record_count + excluded.record_count;
 with touched as (
     select distinct lead_now.current_lead_id
     from unnest(%(blocks)s::bigint []) as wanted (block)
-    cross join lateral ( -- noqa: ST05 - a limit of each block
+    cross join lateral ( -- noqa: ST05
         select match_keys.record_id
         from match_keys
         where match_keys.block = wanted.block

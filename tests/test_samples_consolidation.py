@@ -80,7 +80,9 @@ def _measured(conn: sa.Connection, folder: Path) -> Measured:
             conn, "select source, source_key, lead_id, account_id from lead_sources"
         )
     }
-    assert truth.keys() <= made.keys()
+    refused = truth.keys() - made.keys()  # a row of a broken line may have a truth: it counts as missed
+    assert len(refused) <= len(truth) / 1000
+    made |= {key: (-place, None) for place, key in enumerate(sorted(refused), start=1)}
     people = [(truth[key][0], made[key][0]) for key in truth]
     companies = [(truth[key][1], made[key][1] or f"none {key}") for key in truth]
     precision, recall = _pairwise(people)

@@ -85,23 +85,32 @@ def blocks(row: Row, readings: Readings) -> Iterator[tuple[str, ...]]:
     if row.name is None:
         return
     yield "name", row.name.key or min(row.name.forms, default="")
-    for where in {row.account, row.phone and "phone:" + row.phone} - {""}:
-        for initial in _initials(row, readings):
-            yield "at", where, initial
+    for where in sorted({row.account, row.phone and "phone:" + row.phone} - {""}):
+        for kind, word in _spellings(row, row.name, readings):
+            yield kind, where, word
 
 
-def _initials(row: Row, readings: Readings) -> set[str]:
-    """Return the letters that a spelling of the surname or the given name can begin with."""
-    name = row.name
-    assert name is not None
-    found = {form[0] for form in name.forms}
-    if name.script == "han":
-        found.add(name.key[0])
-        last, first = (name.last, name.first) if name.first else readings.split(name.key)
-        found |= {reading[0] for reading in (*readings.of("last", last), *readings.of("first", first)) if reading}
-        if not name.forms and row.mailbox:
-            found |= {word[0] for word in local_words(row.local)}
-    return found
+def _spellings(row: Row, name: Name, readings: Readings) -> set[tuple[str, str]]:
+    """Return what a name shares with its other spellings: its first kanji, a word, its initials, its reading's first.
+
+    The last, `cross`, is for kanji on the one side and a reading on the other alone.
+    """
+    found: set[tuple[str, str]] = set()
+    words = [canonical(word) if len(word) > 1 else word for word in name.words or name.parts]
+    if len(words) > 1:
+        found.add(("initials", "".join(sorted(word[0] for word in words))))
+        found |= {("word", word) for word in words if len(word) > 2}
+    else:
+        found |= {("initials", form[0]) for form in name.forms}
+    if name.script != "han":
+        return found | {("cross", form[0]) for form in name.forms}
+    last, first = (name.last, name.first) if name.first else readings.split(name.key)
+    found |= {("kanji", part[0]) for part in (last or name.key, first) if part}
+    heads = {form[0] for form in name.forms}
+    if not heads:
+        heads = {reading[0] for part, text in (("last", last), ("first", first)) for reading in readings.of(part, text)}
+        heads |= {word[0] for word in local_words(row.local)}
+    return found | {("cross", head) for head in heads}
 
 
 def hashed(block: tuple[str, ...]) -> int:

@@ -86,6 +86,7 @@ class People:
     ) -> None:
         """Begin with every record alone."""
         self.readings = readings
+        self._compared: dict[tuple[Name, Name], Agreement] = {}
         self.rarity = rarity
         self.shared: set[tuple[str, str]] = set()  # mailboxes and mobile numbers that several people have
         self._clusters = {row.record_id: Cluster(row) for row in rows}
@@ -134,7 +135,9 @@ class People:
 
     def agreement(self, a: Name, b: Name, one: Cluster, two: Cluster) -> Agreement:
         """Return how two names stand to each other, their mailboxes asked where nothing else bridges the scripts."""
-        found = compare(a, b, self.readings)
+        found = self._compared.get((a, b))
+        if found is None:
+            found = self._compared[a, b] = compare(a, b, self.readings)
         if found != Agreement.UNKNOWN or (a.script == "han") == (b.script == "han"):
             return found
         spoken, mailboxes = (b, one.mailboxes) if a.script == "han" else (a, two.mailboxes)

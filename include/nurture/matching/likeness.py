@@ -11,6 +11,7 @@ from nurture.matching.names import Agreement
 from nurture.matching.readings import Readings
 
 REVIEWS_PER_1000 = 8
+WORTH_ASKING_ALONE = 3.0
 # So many namesakes expected in a company, and a name there is no evidence. Measured: of pairs with two mailboxes below
 # the first, all of 110 were one person; above it, 4 of 5.
 NAMESAKES_WITH_TWO_MAILBOXES = 0.001
@@ -20,15 +21,20 @@ Pairs = list[tuple[int, int]]
 
 def blocked(rows: Sequence[Row], readings: Readings) -> Pairs:
     """Return the pairs of records that share a block; a block that is too large gives none."""
-    members: dict[tuple[str, ...], list[int]] = {}
+    members: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         for block in blocks(row, readings):
             if block[0] not in ("record", "crm_id", "mailbox"):
-                members.setdefault(block, []).append(row.record_id)
+                members.setdefault(block, []).append(row)
     pairs: set[tuple[int, int]] = set()
-    for found in members.values():
-        if len(found) <= MOST_IN_A_BLOCK:
-            pairs.update(combinations(sorted(found), 2))
+    for block, found in members.items():
+        if block[0] == "cross":
+            kanji = [row.record_id for row in found if row.name and row.name.script == "han"]
+            spoken = [row.record_id for row in found if row.name and row.name.script != "han"]
+            if min(len(kanji), len(spoken)) <= MOST_IN_A_BLOCK:
+                pairs.update((min(a, b), max(a, b)) for a in kanji for b in spoken)
+        elif len(found) <= MOST_IN_A_BLOCK:
+            pairs.update(combinations(sorted(row.record_id for row in found), 2))
     return sorted(pairs)
 
 
@@ -195,4 +201,6 @@ def worth_asking(
             continue
         asked.add(roots)
         kept.append(doubt)
+    if not how_many:  # a small batch may ask one thing, if it is more than a name
+        return [doubt for doubt in kept[:1] if doubt.weight >= WORTH_ASKING_ALONE]
     return kept[:how_many]

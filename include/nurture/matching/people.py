@@ -28,7 +28,7 @@ def learn_from(rows: Iterable[Row], readings: Readings, rarity: Rarity) -> None:
     for row in rows:
         if row.name is not None:
             learn(row, readings)
-            rarity.learn(row.name, row.account)
+            rarity.learn(row.name)
 
 
 def decide(
@@ -60,7 +60,7 @@ def decide(
             break
     doubts += doubtful(people, pairs)
     new = sum(row.lead_id is None for row in rows)
-    questions = worth_asking(people, doubts, asked, -(-new * REVIEWS_PER_1000 // 1000))
+    questions = worth_asking(people, doubts, asked, new * REVIEWS_PER_1000 // 1000)
     return Decision(people.all(), edges, questions, people.shared)
 
 

@@ -15,18 +15,16 @@ class Rarity:
     """Counts of the parts of names, and of the records of companies."""
 
     def __init__(self, counts: Iterable[tuple[str, str, int]] = (), sizes: Iterable[tuple[str, int]] = ()) -> None:
-        """Begin with what earlier records bear: (part, written, count), and accounts with their records."""
+        """Begin with what earlier records bear: (part, written, count), and accounts with all their records."""
         self._counts: Counter[tuple[str, str]] = Counter({(part, written): count for part, written, count in counts})
         self._sizes: Counter[str] = Counter(dict(sizes))
         self._learned: Counter[tuple[str, str]] = Counter()
 
-    def learn(self, name: Name, account: str) -> None:
+    def learn(self, name: Name) -> None:
         """Count one record."""
         for key in (_EVERYBODY, *_parts(name)):
             self._counts[key] += 1
             self._learned[key] += 1
-        if account:
-            self._sizes[account] += 1
 
     def learned(self) -> list[tuple[str, str, int]]:
         """Return what was counted since the beginning, for keeping."""
