@@ -76,9 +76,7 @@ def _measured(conn: sa.Connection, folder: Path) -> Measured:
         }
     made = {
         (source, key): (lead, account)
-        for source, key, lead, account in rows(
-            conn, "select source, source_key, lead_id, account_id from lead_sources"
-        )
+        for source, key, lead, account in rows(conn, "select source, source_key, lead_id, account_id from lead_sources")
     }
     refused = truth.keys() - made.keys()  # a row of a broken line may have a truth: it counts as missed
     assert len(refused) <= len(truth) / 1000

@@ -4,7 +4,7 @@ alter table nurture.source_records add column account_id bigint references nurtu
 -- What a record shares with those that it could match: keys and blocks, hashed. A block is no identity.
 create table nurture.match_keys (
     block bigint not null,
-    record_id bigint not null references nurture.source_records (record_id)
+    record_id bigint not null -- of source_records; no foreign key, which would double the time of a batch
 );
 create index match_keys_by_block on nurture.match_keys (block, record_id);
 

@@ -24,7 +24,7 @@ def blocked(rows: Sequence[Row], readings: Readings) -> Pairs:
     members: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         for block in blocks(row, readings):
-            if block[0] not in ("record", "crm_id", "mailbox"):
+            if block[0] not in ("record", "crm_id"):
                 members.setdefault(block, []).append(row)
     pairs: set[tuple[int, int]] = set()
     for block, found in members.items():
@@ -45,6 +45,7 @@ class Look(NamedTuple):
     same_company: bool
     same_phone: bool
     same_mobile: bool
+    same_mailbox: bool
     near_mailbox: bool
     two_desks: bool
     two_mobiles: bool
@@ -83,6 +84,7 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
         same_company=bool(one.accounts & two.accounts),
         same_phone=bool(one.phones & two.phones),
         same_mobile=bool(mobiles),
+        same_mailbox=bool(one.mailboxes & two.mailboxes),
         near_mailbox=any(
             is_near(a, b) and ("mailbox", a) not in people.shared and ("mailbox", b) not in people.shared
             for a in one.mailboxes for b in two.mailboxes
@@ -172,7 +174,7 @@ def doubtful(people: People, pairs: Pairs) -> list[Doubt]:
 def _doubt(looked: Look, bearers: int) -> float:
     """Return how much a pair that no rule joined deserves a question, 0 for none."""
     agreement = looked.agreement
-    if looked.near_mailbox:
+    if looked.near_mailbox or (looked.same_mailbox and agreement == Agreement.RENAMED):
         return 6.0 + agreement
     if looked.same_mobile:
         return 6.0 + agreement
