@@ -126,12 +126,18 @@ def _compare_kanji(one: Name, two: Name) -> Agreement:
         if not shorter.first:
             return Agreement.UNKNOWN  # a surname alone
     if OSA.distance(one.key, two.key, score_cutoff=1) == 1 and min(len(one.key), len(two.key)) > 2:
-        return Agreement.SLIP
+        if not (one.first and two.first) or _share_parts(one, two):
+            return Agreement.SLIP
     if one.first and one.first == two.first and one.last and two.last:
         return Agreement.RENAMED
     if not (one.last and two.last) and one.key[-2:] == two.key[-2:] and len(one.key) > 2 < len(two.key):
         return Agreement.RENAMED
     return Agreement.CONFLICT
+
+
+def _share_parts(one: Name, two: Name) -> bool:
+    """Tell whether both parts have a letter in common: 山田 一 and 山田 二 are a letter apart, and two people."""
+    return bool(set(one.last) & set(two.last) and set(one.first) & set(two.first))
 
 
 def _is_swapped(one: Name, two: Name) -> bool:

@@ -17,8 +17,9 @@ _SOUNDS = (
 _KANA = dict(zip(_LETTERS, _SOUNDS.split(), strict=True))
 # Hepburn to the spelling that is one letter a sound, long before short.
 _SPELLINGS = (
-    ("tchi", "tti"), ("tch", "tty"), ("sch", "sk"), ("shi", "si"), ("sh", "sy"), ("chi", "ti"), ("ch", "ty"), ("tsu", "tu"), ("fu", "hu"),
-    ("ji", "zi"), ("j", "zy"), ("dzu", "zu"), ("du", "zu"), ("l", "r"), ("v", "b"), ("yi", "i"),
+    ("tchi", "tti"), ("tch", "tty"), ("sch", "sk"), ("shi", "si"), ("sh", "sy"), ("chi", "ti"), ("ch", "ty"),
+    ("tsu", "tu"), ("fu", "hu"), ("ji", "zi"), ("j", "zy"), ("dzu", "zu"), ("du", "zu"), ("l", "r"), ("v", "b"),
+    ("yi", "i"),
 )  # fmt: skip
 _SOUND = re.compile("|".join(spelling for spelling, _ in _SPELLINGS))
 _WRITTEN_AS = dict(_SPELLINGS)
