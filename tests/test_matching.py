@@ -83,6 +83,8 @@ def test_kana_and_its_spellings_are_one(kana: str, latin: str) -> None:
         (name("田中"), name("田中 太郎"), Agreement.UNKNOWN),
         (name("田中 花子"), name("佐藤 花子"), Agreement.RENAMED),
         (name("田中 太郎"), name("田中 花子"), Agreement.CONFLICT),
+        (name("田中 伊織"), name("田中 伊識"), Agreement.SLIP),
+        (name("田中 一"), name("田中 二"), Agreement.CONFLICT),
         (name("田中 太郎", "タナカ タロウ"), name("Hanako Sato"), Agreement.CONFLICT),
         (name("Kevin Griffin"), name("Laura Griffin"), Agreement.CONFLICT),
     ],
@@ -135,6 +137,11 @@ def test_a_name_in_its_company_is_one_person_unless_there_are_two_desks() -> Non
     assert people(at_work, {**at_work, "email": "taro2@acme.example"}) == [[1], [2]]
     unclear = {"name": "田中 太郎", "company": "見本商事"}
     assert people(at_work, {**at_work, "email": "taro2@acme.example"}, unclear) == [[1], [2], [3]]
+
+
+def test_who_is_only_read_alike_is_somebody_else() -> None:
+    at_work = {"company": "見本商事", "kana": "サイトウ ユウスケ"}
+    assert people({"name": "斉藤 裕介", **at_work}, {"name": "斎藤 勇介", **at_work}) == [[1], [2]]
 
 
 def test_who_moved_is_known_by_the_mobile_number() -> None:

@@ -131,7 +131,15 @@ class People:
         found = [self.agreement(a, b, one, two) for a, b in product(one.names, two.names)]
         if (one.is_renamed or two.is_renamed) and max(found, default=Agreement.UNKNOWN) > Agreement.RENAMED:
             found = [agreement for agreement in found if agreement != Agreement.RENAMED]  # they bore both
-        return Likeness(max(found, default=Agreement.UNKNOWN), min(found, default=Agreement.UNKNOWN))
+        best, worst = max(found, default=Agreement.UNKNOWN), min(found, default=Agreement.UNKNOWN)
+        if worst == Agreement.SLIP < best:
+            written = [
+                self.agreement(a, b, one, two)
+                for a, b in product(one.names, two.names)
+                if a.script == b.script == "han"
+            ]
+            best = max(written, default=best)  # 裕介 and 勇介 are read alike: what is written decides
+        return Likeness(best, worst)
 
     def agreement(self, a: Name, b: Name, one: Cluster, two: Cluster) -> Agreement:
         """Return how two names stand to each other, their mailboxes asked where nothing else bridges the scripts."""

@@ -89,6 +89,8 @@ def read(key: str, last: str, first: str, full: str, kana: str) -> Name | None:
         return None
     reading = tuple(romaji(part) for part in _kana_words(kana))
     if key and _HAN.search(key):
+        if not (last and first) and len(told := full.split()) == 2:
+            last, first = told
         forms = frozenset({canonical("".join(reading))} if reading else ())
         parts = tuple(map(canonical, reading)) if len(reading) == 2 else ()
         return Name("han", key, _packed(last), _packed(first), (), forms, parts)
@@ -125,9 +127,9 @@ def _compare_kanji(one: Name, two: Name) -> Agreement:
         shorter = min(one, two, key=lambda name: len(name.key))
         if not shorter.first:
             return Agreement.UNKNOWN  # a surname alone
-    if OSA.distance(one.key, two.key, score_cutoff=1) == 1 and min(len(one.key), len(two.key)) > 2:
-        if not (one.first and two.first) or _share_parts(one, two):
-            return Agreement.SLIP
+    is_slip = OSA.distance(one.key, two.key, score_cutoff=1) == 1 and min(len(one.key), len(two.key)) > 2
+    if is_slip and (not (one.first and two.first) or _share_parts(one, two)):
+        return Agreement.SLIP
     if one.first and one.first == two.first and one.last and two.last:
         return Agreement.RENAMED
     if not (one.last and two.last) and one.key[-2:] == two.key[-2:] and len(one.key) > 2 < len(two.key):
