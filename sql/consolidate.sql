@@ -7,33 +7,13 @@ select pg_advisory_xact_lock(7310002);
 select
     source_records.record_id,
     source_records.source || '/' || source_records.source_key as source_key,
-    source_records.keys ->> 'crm_id' as crm_id,
-    coalesce(source_records.keys ->> 'name', '') as name_key,
-    case when source_records.keys -> 'is_role' is null then source_records.keys ->> 'email' end as email,
-    source_records.keys ->> 'mobile' as mobile
+    source_records.fields,
+    source_records.keys,
+    source_records.occurred_at
 from source_records
 where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s::timestamptz
 order by source_records.occurred_at asc, source_records.record_id asc
 limit %(at_most)s::integer;
-
--- name: known_identities
--- Which of these keys an open identity has already, and whose; a mailbox under every name that it has.
-with keys as (
-    select
-        wanted.kind,
-        wanted.value
-    from jsonb_to_recordset(%(keys)s::jsonb) as wanted (kind text, value text)
-)
-
-select
-    identities.kind,
-    identities.value,
-    identities.name_key,
-    lead_now.current_lead_id as lead_id
-from keys
-inner join identities on keys.kind = identities.kind and keys.value = identities.value
-inner join lead_now on identities.lead_id = lead_now.lead_id
-where identities.closed_at is null and not identities.is_shared;
 
 -- name: new_lead_ids
 -- As many lead ids as there are new people, in order.
@@ -46,23 +26,38 @@ order by lead_id;
 insert into leads (lead_id) overriding system value values %(values)s;
 
 -- name: create_batch
--- What this batch decided: which lead each of its records belongs to.
-create temporary table batch (record_id bigint primary key, lead_id bigint not null) on commit drop;
+-- What this batch decided: which lead each of its records belongs to, and which account.
+create temporary table batch (
+    record_id bigint primary key,
+    lead_id bigint not null,
+    account_key text
+) on commit drop;
 
 -- name: insert_batch
 -- The batch's rows.
-insert into batch (record_id, lead_id) values %(values)s;
+insert into batch (record_id, lead_id, account_key) values %(values)s;
+
+-- name: insert_accounts
+-- The companies of the batch: known by a corporate domain, else by their normalised name and place.
+insert into accounts (account_key, domain)
+select distinct
+    batch.account_key,
+    case when left(batch.account_key, 7) = 'domain:' then substr(batch.account_key, 8) end as domain
+from batch
+where batch.account_key is not null
+on conflict (account_key) do nothing;
 
 -- name: assign_records
--- Every record of the batch gets its lead.
+-- Every record of the batch gets its lead and its account.
 update source_records
-set lead_id = batch.lead_id
+set lead_id = batch.lead_id, account_id = accounts.account_id
 from batch
+left join accounts on batch.account_key = accounts.account_key
 where source_records.record_id = batch.record_id;
 
 -- name: insert_identities
 -- The keys that identify the batch's leads; one that is open already stays whose it is.
-insert into identities (kind, value, name_key, lead_id, opened_at) values %(values)s
+insert into identities (kind, value, name_key, lead_id, is_shared, opened_at) values %(values)s
 on conflict (kind, value, name_key) where closed_at is null and not is_shared do nothing;
 
 -- name: merge_lead
@@ -251,18 +246,6 @@ from batch
 inner join source_records on batch.record_id = source_records.record_id
 where source_records.facts ? 'event';
 
--- name: insert_accounts
--- The companies of the batch: known by a corporate domain, else by their normalised name.
-insert into accounts (account_key, domain)
-select
-    coalesce('domain:' || (source_records.keys ->> 'domain'), 'company:' || (source_records.keys ->> 'company')),
-    min(source_records.keys ->> 'domain')
-from batch
-inner join source_records on batch.record_id = source_records.record_id
-where source_records.keys ? 'domain' or source_records.keys ? 'company'
-group by coalesce('domain:' || (source_records.keys ->> 'domain'), 'company:' || (source_records.keys ->> 'company'))
-on conflict (account_key) do nothing;
-
 -- name: survive
 -- Fill the batch's leads from all their newest records: by field, the source believed first, then the newest;
 -- the employer's fields move as one bundle, from the newest record that names a company (each for itself if none does).
@@ -278,8 +261,8 @@ records as (
         source_records.precedence,
         source_records.channel,
         source_records.occurred_at,
+        source_records.account_id,
         source_records.fields,
-        source_records.keys,
         source_records.facts
     from touched
     inner join leads on touched.lead_id = leads.lead_id or touched.lead_id = leads.merged_into
@@ -292,12 +275,8 @@ employers as (
     select distinct on (records.lead_id)
         records.lead_id,
         records.record_id,
-        accounts.account_id
+        records.account_id
     from records
-    left join accounts
-        on
-            accounts.account_key
-            = coalesce('domain:' || (records.keys ->> 'domain'), 'company:' || (records.keys ->> 'company'))
     where records.fields ? 'company'
     order by records.lead_id asc, records.occurred_at desc, records.precedence asc, records.record_id desc
 ),

@@ -9,13 +9,13 @@ select
     coalesce(leads.merged_into, leads.lead_id) as current_lead_id
 from nurture.leads;
 
--- Every landed record, newest version, and the lead and account it belongs to now.
+-- Every landed record, newest version, the lead that it belongs to now, and the company that it is of.
 create view nurture.lead_sources as
 select distinct on (source_records.source, source_records.source_key)
     source_records.source,
     source_records.source_key,
     current_leads.lead_id,
-    current_leads.account_id
+    coalesce(source_records.account_id, current_leads.account_id) as account_id
 from nurture.source_records
 inner join nurture.lead_now on source_records.lead_id = lead_now.lead_id
 inner join nurture.leads as current_leads on lead_now.current_lead_id = current_leads.lead_id

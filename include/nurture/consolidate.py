@@ -1,74 +1,26 @@
-"""Consolidate: make one lead of a person's many records, by exact normalised keys.
+"""Consolidate: make one lead of a person's many records, by guarded keys and by likeness, and nobody's of a guess.
 
-A key identifies together with the name under which it came: a mailbox or a mobile number with two names is two
-people's. A record without a name joins the one person who has its mailbox, and nobody where several have it.
+What `nurture.matching` decides is written here: leads, merges, why each record was joined, and what a person must
+decide. A batch is compared with the records that share a key or a block with it, never with all.
+
+Not judged again: a lead that was made while a key looked like one person's keeps its records when the key turns out
+to be shared; only what comes later is kept apart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from nurture import db
+from nurture.matching import companies
+from nurture.matching.candidates import Row, blocks, hashed, row_of
+from nurture.matching.people import Decision, decide, learn_from
+from nurture.matching.rarity import Rarity
+from nurture.matching.readings import Readings
 
-BATCH = 200_000  # records a transaction; memory grows with it by about 1 kB a record
-
-
-class Key(NamedTuple):
-    """An identifying key, and the name under which it identifies."""
-
-    kind: str
-    value: str
-    name_key: str
-
-
-class Record(NamedTuple):
-    """A record's keys for matching; None or '' where it has none."""
-
-    record_id: int
-    source_key: str
-    crm_id: str | None
-    name_key: str
-    email: str | None
-    mobile: str | None
-
-    def identifying(self) -> list[Key]:
-        """Return the record's keys; without a name only its own key, its CRM id and its mailbox identify."""
-        keys = [Key("record", self.source_key, "")]
-        if self.crm_id:
-            keys.append(Key("crm_id", self.crm_id, ""))
-        if self.email:
-            keys.append(Key("email", self.email, self.name_key))
-        if self.mobile and self.name_key:
-            keys.append(Key("mobile", self.mobile, self.name_key))
-        return keys
-
-
-class Groups:
-    """Disjoint sets of keys (union by attaching, with path halving)."""
-
-    def __init__(self) -> None:
-        self._parents: dict[Key, Key] = {}
-
-    def keys(self) -> list[Key]:
-        """Return every key that was seen."""
-        return list(self._parents)
-
-    def find(self, key: Key) -> Key:
-        """Return the set's representative, making a set of one for a new key."""
-        parents = self._parents
-        parents.setdefault(key, key)
-        while parents[key] != key:
-            parents[key] = parents[parents[key]]
-            key = parents[key]
-        return key
-
-    def join(self, keys: Iterable[Key]) -> None:
-        """Make one set of the sets of all these keys."""
-        first, *others = (self.find(key) for key in keys)
-        for other in others:
-            self._parents[self.find(other)] = self.find(first)
+BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
+_KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
 def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
@@ -89,69 +41,145 @@ def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
 def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
     sql = db.statements("consolidate")
     db.run(conn, sql.lock)
-    records = [Record(*row) for row in db.run(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
-    if not records:
+    new = [
+        row_of(record_id, source_key, None, fields, keys, occurred_at)
+        for record_id, source_key, fields, keys, occurred_at in db.run(
+            conn, sql.new_records, as_of=as_of, at_most=BATCH
+        )
+    ]
+    if not new:
         return {"records": 0, "new_leads": 0, "merged_leads": 0}
-    groups = Groups()
-    for record in records:
-        groups.join(record.identifying())
-    known = _known_leads(conn, records)
-    _join_nameless(groups, known)
-    keys_of: dict[int, list[Key]] = {}
-    for key, lead_id in known.items():
-        keys_of.setdefault(lead_id, []).append(key)
-    for keys in keys_of.values():  # two keys of one lead are one person's, whether or not a record here has both
-        groups.join(keys)
-    leads_of: dict[Key, set[int]] = {}
-    for key, lead_id in known.items():
-        leads_of.setdefault(groups.find(key), set()).add(lead_id)
-    new = [root for root in dict.fromkeys(groups.find(r.identifying()[0]) for r in records) if root not in leads_of]
-    new_ids = db.run(conn, sql.new_lead_ids, how_many=len(new)).scalars().all()
-    db.insert_values(conn, sql.insert_leads, ((lead_id,) for lead_id in new_ids))
-    lead_of = {root: min(leads) for root, leads in leads_of.items()} | dict(zip(new, new_ids, strict=True))
-    merged = 0
-    for leads in leads_of.values():
-        survivor, *others = sorted(leads)
-        for other in others:
-            merged += db.count(
-                conn, sql.merge_lead, survivor=survivor, merged=other, reason="one record has keys of both", as_of=as_of
-            )
+    new = _with_accounts(conn, new)
+    rows, decision = _decide(conn, new)
+    lead_of, made, merged = _lead_of(conn, rows, decision, as_of)
     db.run(conn, sql.create_batch)
-    members = [(record.record_id, lead_of[groups.find(record.identifying()[0])]) for record in records]
-    db.insert_values(conn, sql.insert_batch, members)
+    db.insert_values(
+        conn, sql.insert_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new)
+    )
+    db.run(conn, sql.insert_accounts)
     db.run(conn, sql.assign_records)
-    identities = {
-        key: (*key, lead_id, as_of)
-        for record, (_, lead_id) in zip(records, members, strict=True)
-        for key in record.identifying()
-    }
-    db.insert_values(conn, sql.insert_identities, identities.values())
+    db.insert_values(conn, sql.insert_identities, _identities(new, lead_of, decision.shared, as_of))
+    _explain(conn, decision)
     for statement in (
         sql.insert_addresses, sql.link_addresses, sql.mark_shared_addresses, sql.clear_primary_addresses,
-        sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs, sql.insert_events, sql.insert_accounts,
+        sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs, sql.insert_events,
     ):  # fmt: skip
         db.run(conn, statement)
     db.run(conn, sql.survive, as_of=as_of)
-    db.run(conn, sql.fill_accounts)
-    db.run(conn, sql.inherit)
-    db.run(conn, sql.mark_for_rescoring)
-    return {"records": len(records), "new_leads": len(new), "merged_leads": merged}
+    for statement in (sql.fill_accounts, sql.inherit, sql.mark_for_rescoring):
+        db.run(conn, statement)
+    return {"records": len(new), "new_leads": made, "merged_leads": merged}
 
 
-def _known_leads(conn: sa.Connection, records: list[Record]) -> dict[Key, int]:
-    """Return the lead of every known key that shares its kind and value with a record's, under any name."""
-    wanted = {(key.kind, key.value) for record in records for key in record.identifying()}
-    rows = db.json_rows({"kind": kind, "value": value} for kind, value in wanted)
-    found = db.run(conn, db.statements("consolidate").known_identities, keys=rows)
-    return {Key(kind, value, name_key): lead_id for kind, value, name_key, lead_id in found}
+def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
+    """Return the new rows, each with its account's key, and keep what they say of companies."""
+    sql = db.statements("matching")
+    keys = {key for row in new for key in companies.keys_of(row)}
+    asked = db.json_rows({"kind": kind, "value": value} for kind, value in sorted(keys))
+    known = [tuple(row) for row in db.run(conn, sql.account_evidence, keys=asked)]
+    accounts, evidence = companies.assign(new, known)
+    db.insert_values(conn, sql.add_account_evidence, sorted(evidence))
+    return [row._replace(account=accounts.get(row.record_id, "")) for row in new]
 
 
-def _join_nameless(groups: Groups, known: dict[Key, int]) -> None:
-    """Join a mailbox that came without a name to the one name that it has, if it has exactly one."""
-    names: dict[str, set[str]] = {}
-    for key in [*groups.keys(), *known]:
-        if key.kind == "email":
-            names.setdefault(key.value, set()).add(key.name_key)
-    for mailbox, found in names.items():
-        if "" in found and len(found) == 2:
-            groups.join(Key("email", mailbox, name) for name in found)
+def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
+    """Return the new rows with those that they could match, and whose they all are."""
+    sql = db.statements("matching")
+    readings = Readings(tuple(row) for row in db.run(conn, sql.name_readings))
+    sizes = db.run(conn, sql.account_sizes, accounts=sorted({row.account for row in new if row.account}))
+    rarity = Rarity((tuple(row) for row in db.run(conn, sql.name_parts)), dict(map(tuple, sizes)))
+    learn_from(new, readings, rarity)
+    found = {row.record_id: {hashed(block) for block in blocks(row, readings)} for row in new}
+    wanted = sorted(set().union(*found.values()))
+    old = [
+        row_of(record_id, source_key, lead_id, fields, keys, at)._replace(account=account or "")
+        for record_id, source_key, lead_id, fields, keys, at, account in db.run(conn, sql.known_records, blocks=wanted)
+    ]
+    rows = [*old, *new]
+    reviews = db.run(conn, sql.known_reviews, records=[row.record_id for row in rows]).all()
+    decision = decide(
+        rows,
+        readings,
+        rarity,
+        apart=[(one, two) for one, two, answer in reviews if answer == "no"],
+        asked=[(one, two) for one, two, _ in reviews],
+    )
+    if learned := readings.learned():
+        db.insert_values(conn, sql.add_name_readings, sorted(learned))
+    if counted := rarity.learned():
+        db.insert_values(conn, sql.add_name_parts, sorted(counted))
+    keys = ((block, record_id) for record_id, several in found.items() for block in several)
+    db.insert_values(conn, sql.insert_match_keys, keys)
+    return rows, decision
+
+
+def _lead_of(
+    conn: sa.Connection, rows: Sequence[Row], decision: Decision, as_of: datetime
+) -> tuple[dict[int, int], int, int]:
+    """Make the new leads and the merges; return the lead of each record, and how many were made and merged."""
+    sql = db.statements("consolidate")
+    place = {row.record_id: at for at, row in enumerate(rows)}
+    people = sorted(decision.people, key=lambda person: min(place[record] for record in person.records))
+    leads = {row.record_id: row.lead_id for row in rows if row.lead_id is not None}
+    rules: dict[int, set[str]] = {}
+    for edge in decision.edges:
+        rules.setdefault(edge.one, set()).add(edge.rule)
+        rules.setdefault(edge.two, set()).add(edge.rule)
+    new = [person for person in people if not any(record in leads for record in person.records)]
+    new_ids = db.run(conn, sql.new_lead_ids, how_many=len(new)).scalars().all()
+    db.insert_values(conn, sql.insert_leads, ((lead_id,) for lead_id in new_ids))
+    lead_of = {
+        record: lead_id for person, lead_id in zip(new, new_ids, strict=True) for record in person.records
+    }  # fmt: skip
+    merged = 0
+    for person in people:
+        found = sorted({leads[record] for record in person.records if record in leads})
+        if not found:
+            continue
+        survivor, *others = found
+        why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
+        for other in others:
+            merged += db.count(
+                conn, sql.merge_lead, survivor=survivor, merged=other, reason=", ".join(why), as_of=as_of
+            )  # fmt: skip
+        lead_of.update(dict.fromkeys(person.records, survivor))
+    return lead_of, len(new), merged
+
+
+def _identities(
+    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]], as_of: datetime
+) -> list[tuple[str, str, str, int, bool, datetime]]:
+    """Return the keys that identify the new rows' leads, each once, under the name with which it came."""
+    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool, datetime]] = {}
+    for row in new:
+        name = row.name.key if row.name else ""
+        keys = [("record", row.source_key, "", False)]
+        if row.crm_id:
+            keys.append(("crm_id", row.crm_id, "", False))
+        if row.mailbox:
+            keys.append(("email", row.mailbox, name, ("mailbox", row.mailbox) in shared))
+        if row.mobile and row.name:
+            keys.append(("mobile", row.mobile, name, ("mobile", row.mobile) in shared))
+        for kind, value, name_key, is_shared in keys:
+            found[kind, value, name_key] = (kind, value, name_key, lead_of[row.record_id], is_shared, as_of)
+    return list(found.values())
+
+
+def _explain(conn: sa.Connection, decision: Decision) -> None:
+    """Keep why records were joined, what a person must decide, and which keys are shared."""
+    sql = db.statements("matching")
+    edges = [
+        (min(edge.one, edge.two), max(edge.one, edge.two), edge.rule, edge.weight)
+        for edge in decision.edges if edge.rule not in ("lead", "record")
+    ]  # fmt: skip
+    if edges:
+        db.insert_values(conn, sql.insert_match_edges, edges)
+    if decision.doubts:
+        db.insert_values(
+            conn,
+            sql.insert_match_reviews,
+            ((min(a, b), max(a, b), db.as_json(evidence)) for _, a, b, evidence in decision.doubts),
+        )
+    if decision.shared:
+        keys = [{"kind": _KINDS[kind], "value": value} for kind, value in sorted(decision.shared)]
+        db.run(conn, sql.mark_shared_identities, keys=db.json_rows(keys))

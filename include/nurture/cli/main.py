@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from nurture.cli import check, demo, land, preview, run, stack
+from nurture.cli import check, demo, land, leads, preview, run, stack
 from nurture.problem import Problem
 
 app = typer.Typer(
@@ -23,7 +23,11 @@ for commands in (stack.app, demo.app, check.app, preview.app, land.app, run.app)
     app.add_typer(commands)
 
 # Commands below a noun, such as `nurture leads review`: ("leads", leads.app).
-NOUNS: tuple[tuple[str, typer.Typer], ...] = (("segments", run.segments), ("sends", run.sends))
+NOUNS: tuple[tuple[str, typer.Typer], ...] = (
+    ("leads", leads.leads),
+    ("segments", run.segments),
+    ("sends", run.sends),
+)
 for noun, commands in NOUNS:
     app.add_typer(commands, name=noun)
 

@@ -1,0 +1,99 @@
+"""Commands about who is who: `nurture leads review` and `nurture leads unmerge`."""
+
+import getpass
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from nurture.cli.run import HomeOption, JsonOption, stack_environment
+from nurture.problem import Problem
+
+leads = typer.Typer(help="Who is who: pairs in doubt, and merges undone.", no_args_is_help=True)
+_SHOWN = (
+    ("name", "kana", "company", "department", "title", "email", "mobile", "phone", "postal_code")
+)  # fmt: skip
+
+
+class Said(StrEnum):
+    """What a person answers."""
+
+    yes = "yes"
+    no = "no"
+    not_sure = "not-sure"
+
+
+@leads.command("review")
+def review_pairs(
+    review: Annotated[int | None, typer.Argument(help="A pair's number; left out, the pairs are listed.")] = None,
+    said: Annotated[Said | None, typer.Argument(help="Are they one person?")] = None,
+    at_most: Annotated[int, typer.Option("--at-most", help="List so many pairs.")] = 20,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List pairs of records that may be one person's, side by side, or answer one: yes merges, no parts for ever."""
+    from nurture import db, reviews
+
+    with db.engine(stack_environment(home)["NURTURE_DSN"]).connect() as conn:
+        if review is not None:
+            if said is None:
+                raise Problem(f"say yes, no or not-sure: `nurture leads review {review} yes`")
+            try:
+                now = reviews.answer(
+                    conn, review, "not_sure" if said is Said.not_sure else said.value, _who(), datetime.now(UTC)
+                )
+            except LookupError as error:
+                raise Problem(f"no pair {review} waits: `nurture leads review` lists those that do") from error
+            except ValueError as error:
+                raise Problem(str(error)) from error
+            conn.commit()
+            typer.echo(f"pair {review}: {said.value}" + (f", both are lead {now}" if now else ""))
+            return
+        found = reviews.waiting(conn, at_most)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+        return
+    for pair in found:
+        typer.echo(_side_by_side(pair))
+    typer.echo("`nurture leads review NUMBER yes|no|not-sure` answers one." if found else "No pair waits.")
+
+
+@leads.command("unmerge")
+def unmerge_lead(lead: int, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Undo the newest merge of a lead; the two are never joined or proposed again."""
+    from nurture import db, reviews
+
+    with db.engine(stack_environment(home)["NURTURE_DSN"]).connect() as conn:
+        undone = reviews.unmerge(conn, lead, _who(), datetime.now(UTC))
+        conn.commit()
+    if undone is None:
+        raise Problem(f"lead {lead} has no merge to undo")
+    if as_json:
+        typer.echo(json.dumps(undone._asdict()))
+        return
+    typer.echo(f"leads {undone.survivor} and {undone.merged} are two again; both will be scored anew")
+
+
+def _side_by_side(pair: dict[str, Any]) -> str:
+    a, b = pair["a"], pair["b"]
+    for_it = [name for name, value in pair["evidence"].items() if value is True]
+    lines = [f"pair {pair['review_id']}: " + (", ".join(for_it) or str(pair["evidence"].get("rule", "")))]
+    lines.append(f"  {'':<12} {'lead ' + str(a['lead_id']):<36} lead {b['lead_id']}")
+    lines.append(f"  {'source':<12} {a['source'] + '/' + a['source_key']:<36} {b['source']}/{b['source_key']}")
+    lines += [
+        f"  {field:<12} {_clean(a['fields'].get(field)):<36} {_clean(b['fields'].get(field))}"
+        for field in _SHOWN
+        if a["fields"].get(field) or b["fields"].get(field)
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _clean(value: Any) -> str:
+    """Return a value without what a terminal would obey."""
+    return "".join(letter for letter in str(value or "-") if letter.isprintable())
+
+
+def _who() -> str:
+    return getpass.getuser()

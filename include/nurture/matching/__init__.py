@@ -1,0 +1,1 @@
+"""Matching: tell from the records alone which of them are one person's, and say why."""

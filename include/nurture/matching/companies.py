@@ -1,0 +1,122 @@
+"""Companies: which company a record is of: by its number, its domain, or its name and place; freemail is none."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rapidfuzz.distance import OSA
+
+from nurture.matching.candidates import Row
+
+Evidence = tuple[str, str, str, int]  # kind, value, account key, how many records say so
+_SMALL = 0.15  # a name that so few of a domain's records bear is a slip or somebody's former employer
+
+
+def assign(rows: Sequence[Row], known: Iterable[Evidence] = ()) -> tuple[dict[int, str], list[Evidence]]:
+    """Return each record's account key ('' where nothing says), and the evidence of these records for keeping.
+
+    An account is known by its domain; one that no record gives a domain, by its name, and by its place where the
+    name alone is several companies'. `known` is the evidence of earlier records about the keys of these.
+    """
+    said: dict[tuple[str, str], Counter[str]] = {}
+    for kind, value, account, count in known:
+        said.setdefault((kind, value), Counter())[account] += count
+    added: dict[tuple[str, str], Counter[str]] = {}
+    found: dict[int, str] = {}
+
+    def tell(row: Row, account: str) -> None:
+        found[row.record_id] = account
+        for kind, value in (*keys_of(row), ("account", account)):
+            added.setdefault((kind, value), Counter())[account] += 1
+            said.setdefault((kind, value), Counter())[account] += 1
+
+    aliases = _misspelt(rows, said)
+    for row in rows:
+        if row.domain and row.domain not in aliases:
+            owners = said.get(("domain", row.domain))
+            tell(row, _most(owners) if owners else f"domain:{row.domain}")
+    rest = [row for row in rows if row.record_id not in found]
+    for row in sorted(rest, key=lambda row: (not row.corporate_number, not row.phone, row.record_id)):
+        if row.domain:
+            tell(row, aliases[row.domain])
+            continue
+        if account := _by_keys(row, said):
+            tell(row, account)
+        elif row.company:
+            tell(row, f"company:{row.company}")
+    return found, [(*key, account, count) for key, counts in added.items() for account, count in counts.items()]
+
+
+def keys_of(row: Row) -> list[tuple[str, str]]:
+    """Return by what a row is a company's."""
+    found = [
+        ("domain", row.domain), ("company", row.company), ("corporate_number", row.corporate_number),
+        ("phone", row.phone),
+        ("place", f"{row.company}@{row.place}" if row.company and row.place else ""),
+    ]  # fmt: skip
+    return [(kind, value) for kind, value in found if value]
+
+
+def _by_keys(row: Row, said: dict[tuple[str, str], Counter[str]]) -> str:
+    """Return the account that the row's number, name and place point to; '' where they do not or disagree."""
+    numbered = said.get(("corporate_number", row.corporate_number)) if row.corporate_number else None
+    if numbered and (account := _one(numbered)):
+        return account
+    named = said.get(("company", row.company)) if row.company else None
+    phoned = said.get(("phone", row.phone)) if row.phone else None
+    if not row.company:
+        return _one(phoned) if phoned and sum(phoned.values()) > 1 else ""
+    if not named:
+        # A name nobody else bears: a slip of a company's that has this switchboard, else a company of its own.
+        if phoned and (account := _one(phoned)) and sum(phoned.values()) > 2:
+            return account
+        return ""
+    if account := _one(named):
+        return account
+    likely = {account for account, count in named.items() if count >= _SMALL * sum(named.values())}
+    for kind, value in (("phone", row.phone), ("place", f"{row.company}@{row.place}")):
+        by_kind = said.get((kind, value))
+        if by_kind:
+            agreeing = Counter({account: count for account, count in by_kind.items() if account in likely})
+            if agreeing and (account := _one(agreeing)):
+                return account
+    return f"company:{row.company}@{row.place}" if row.place else f"company:{row.company}"
+
+
+def _one(counts: Counter[str]) -> str:
+    """Return the account that nearly all records name, or ''."""
+    (account, count), *others = counts.most_common(2)
+    return account if not others or others[0][1] <= _SMALL * count else ""
+
+
+def _most(counts: Counter[str]) -> str:
+    return min(counts, key=lambda account: (-counts[account], account))
+
+
+def _misspelt(rows: Sequence[Row], said: dict[tuple[str, str], Counter[str]]) -> dict[str, str]:
+    """Return domains that are a slip of another one: seen once or twice, a letter away, at the same company."""
+    seen: Counter[str] = Counter(row.domain for row in rows if row.domain)
+    beside: dict[tuple[str, str], set[str]] = {}
+    of: dict[str, set[tuple[str, str]]] = {}
+    for row in rows:
+        if row.domain:
+            for key in (("company", row.company), ("phone", row.phone)):
+                if key[1]:
+                    beside.setdefault(key, set()).add(row.domain)
+                    of.setdefault(row.domain, set()).add(key)
+    aliases: dict[str, str] = {}
+    for domain, count in seen.items():
+        if count > 2 or ("domain", domain) in said:
+            continue
+        for key in sorted(of.get(domain, ())):
+            near = [
+                other for other in beside[key]
+                if other != domain and seen[other] > 2 * count and OSA.distance(domain, other, score_cutoff=2) <= 2
+            ]  # fmt: skip
+            known = [
+                account for account in said.get(key, ())
+                if account.startswith("domain:") and OSA.distance(domain, account[7:], score_cutoff=2) <= 2
+            ]  # fmt: skip
+            if near or known:
+                aliases[domain] = f"domain:{max(near, key=lambda other: (seen[other], other))}" if near else known[0]
+                break
+    return aliases

@@ -1,0 +1,208 @@
+"""Likeness: clusters side by side: what joins them by rule, what is worth a question, and what is neither."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from nurture.matching.candidates import MOST_IN_A_BLOCK, Row, blocks
+from nurture.matching.clusters import Cluster, Doubt, Edge, People, have_two_desks, is_near, join
+from nurture.matching.names import Agreement
+from nurture.matching.readings import Readings
+
+REVIEWS_PER_1000 = 8
+WORTH_ASKING_ALONE = 3.0
+# So many namesakes expected in a company, and a name there is no evidence. Measured: of pairs with two mailboxes below
+# the first, all of 110 were one person; above it, 4 of 5.
+NAMESAKES_WITH_TWO_MAILBOXES = 0.001
+NAMESAKES = 0.05
+Pairs = list[tuple[int, int]]
+
+
+def blocked(rows: Sequence[Row], readings: Readings) -> Pairs:
+    """Return the pairs of records that share a block; a block that is too large gives none."""
+    members: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        for block in blocks(row, readings):
+            if block[0] not in ("record", "crm_id"):
+                members.setdefault(block, []).append(row)
+    pairs: set[tuple[int, int]] = set()
+    for block, found in members.items():
+        if block[0] == "cross":
+            kanji = [row.record_id for row in found if row.name and row.name.script == "han"]
+            spoken = [row.record_id for row in found if row.name and row.name.script != "han"]
+            if min(len(kanji), len(spoken)) <= MOST_IN_A_BLOCK:
+                pairs.update((min(a, b), max(a, b)) for a in kanji for b in spoken)
+        elif len(found) <= MOST_IN_A_BLOCK:
+            pairs.update(combinations(sorted(row.record_id for row in found), 2))
+    return sorted(pairs)
+
+
+class Look(NamedTuple):
+    """What two clusters have in common and what parts them."""
+
+    agreement: Agreement
+    same_company: bool
+    same_phone: bool
+    same_mobile: bool
+    same_mailbox: bool
+    near_mailbox: bool
+    two_desks: bool
+    two_mobiles: bool
+    two_mailboxes: bool
+    namesakes: float
+
+    def evidence(self) -> dict[str, object]:
+        """Return what a person is shown."""
+        return {**self._asdict(), "agreement": self.agreement.name.lower(), "namesakes": round(self.namesakes, 4)}
+
+    def rule(self) -> str:
+        """Return the rule by which they are one person's, '' where none holds."""
+        if self.near_mailbox and self.agreement >= Agreement.COMPATIBLE:
+            return "mailbox_slip"
+        if self.agreement == Agreement.RENAMED and self.same_mobile and self.same_company:
+            return "renamed"
+        if self.two_desks or self.two_mobiles:
+            return ""
+        if self.namesakes > (NAMESAKES_WITH_TWO_MAILBOXES if self.two_mailboxes else NAMESAKES):
+            return ""  # 伊藤 悠平 at work and 伊藤 悠平 at home may be two
+        if self.agreement == Agreement.SAME and (self.same_company or self.same_phone):
+            return "name_company"
+        if self.agreement == Agreement.COMPATIBLE and self.same_company and not self.two_mailboxes:
+            return "initial_company"
+        return ""
+
+
+def look(people: People, one: Cluster, two: Cluster) -> Look | None:
+    """Return how two clusters look side by side, or None where their names or a person's word part them."""
+    names = people.likeness(one, two)
+    if names.worst == Agreement.CONFLICT or people.are_apart(one, two):
+        return None
+    mobiles = one.mobiles & two.mobiles
+    return Look(
+        agreement=names.best if names.worst > Agreement.RENAMED else names.worst,
+        same_company=bool(one.accounts & two.accounts),
+        same_phone=bool(one.phones & two.phones),
+        same_mobile=bool(mobiles),
+        same_mailbox=bool(one.mailboxes & two.mailboxes),
+        near_mailbox=any(
+            is_near(a, b) and ("mailbox", a) not in people.shared and ("mailbox", b) not in people.shared
+            for a in one.mailboxes for b in two.mailboxes
+        ),
+        two_desks=have_two_desks(one, two),
+        two_mobiles=bool(one.mobiles and two.mobiles and not mobiles),
+        two_mailboxes=bool(one.mailboxes and two.mailboxes and not one.mailboxes & two.mailboxes),
+        namesakes=min(
+            (
+                people.rarity.namesakes(name, one.accounts & two.accounts, people.readings)
+                for name in one.names | two.names
+            ),
+            default=1.0,
+        ),
+    )  # fmt: skip
+
+
+_WEIGHTS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "renamed": 11.0}
+
+
+def join_by_likeness(people: People, pairs: Pairs, edges: list[Edge]) -> None:
+    """Join clusters whose names, companies and mailboxes are alike, the surest first."""
+    seen: set[tuple[int, int]] = set()
+    found: list[tuple[float, int, int, str]] = []
+    alike: dict[int, set[int]] = {}
+    for a, b in pairs:
+        one, two = people.of(a), people.of(b)
+        roots = (min(one.root, two.root), max(one.root, two.root))
+        if one is two or roots in seen:
+            continue
+        seen.add(roots)
+        looked = look(people, one, two)
+        if looked is None or not (rule := looked.rule()):
+            continue
+        weight = _WEIGHTS[rule] + looked.agreement + looked.same_company + looked.same_phone
+        found.append((weight, a, b, rule))
+        if rule.endswith("_company"):
+            alike.setdefault(roots[0], set()).add(roots[1])
+            alike.setdefault(roots[1], set()).add(roots[0])
+    found.sort(key=lambda each: (-each[0], each[1], each[2]))
+    for weight, a, b, rule in found:
+        one, two = people.of(a), people.of(b)
+        if one is two:
+            continue
+        looked = look(people, one, two)
+        if looked is None or not looked.rule():
+            continue
+        if rule.endswith("_company") and (_is_torn(people, one, two, alike) or _is_torn(people, two, one, alike)):
+            continue
+        join(people, Edge(weight, a, b, rule), edges, vetoed=rule != "renamed")
+
+
+def _is_torn(
+    people: People, one: Cluster, two: Cluster, alike: dict[int, set[int]]) -> bool:  # fmt: skip
+    """Tell whether `one` is as like another person, who is certainly not `two`: homonyms in one company."""
+    for record in one.records:
+        for other in alike.get(record, ()):
+            third = people.of(other)
+            if third is one or third is two:
+                continue
+            looked = look(people, two, third)
+            if looked is None or looked.two_desks or looked.two_mobiles:
+                return True
+    return False
+
+
+def doubtful(people: People, pairs: Pairs) -> list[Doubt]:
+    """Return the pairs of clusters that could be one person's and were not joined."""
+    doubts: list[Doubt] = []
+    seen: set[tuple[int, int]] = set()
+    names: Counter[str] = Counter(name.key for cluster in people.all() for name in cluster.names)
+    for a, b in pairs:
+        one, two = people.of(a), people.of(b)
+        roots = (min(one.root, two.root), max(one.root, two.root))
+        if one is two or roots in seen:
+            continue
+        seen.add(roots)
+        looked = look(people, one, two)
+        if looked is None:
+            continue
+        weight = _doubt(looked, min((names[name.key] for name in one.names), default=99))
+        if weight > 0:
+            doubts.append(Doubt(weight, min(a, b), max(a, b), {"weight": weight, **looked.evidence()}))
+    return doubts
+
+
+def _doubt(looked: Look, bearers: int) -> float:
+    """Return how much a pair that no rule joined deserves a question, 0 for none."""
+    agreement = looked.agreement
+    if looked.near_mailbox or (looked.same_mailbox and agreement == Agreement.RENAMED):
+        return 6.0 + agreement
+    if looked.same_mobile:
+        return 6.0 + agreement
+    if looked.two_desks:
+        return 0.0
+    if agreement >= Agreement.SLIP and (looked.same_company or looked.same_phone):
+        return 3.0 + agreement - 2.0 * looked.two_mobiles + looked.same_phone
+    if agreement == Agreement.SAME and bearers <= 2 and not looked.two_mobiles:
+        return 1.0
+    return 0.0
+
+
+def worth_asking(
+    people: People, doubts: list[Doubt], asked_before: Iterable[tuple[int, int]], how_many: int
+) -> list[Doubt]:
+    """Return the best questions, one a pair of people, so many as somebody can answer; none that was asked before."""
+    asked: set[tuple[int, int]] = set()
+    for a, b in asked_before:
+        one, two = people.of(a), people.of(b)
+        asked.add((min(one.root, two.root), max(one.root, two.root)))
+    kept: list[Doubt] = []
+    for doubt in sorted(doubts, key=lambda doubt: (-doubt.weight, doubt.one, doubt.two)):
+        one, two = people.of(doubt.one), people.of(doubt.two)
+        roots = (min(one.root, two.root), max(one.root, two.root))
+        if one is two or roots in asked or people.are_apart(one, two):
+            continue
+        asked.add(roots)
+        kept.append(doubt)
+    if not how_many:  # a small batch may ask one thing, if it is more than a name
+        return [doubt for doubt in kept[:1] if doubt.weight >= WORTH_ASKING_ALONE]
+    return kept[:how_many]

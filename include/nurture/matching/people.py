@@ -1,0 +1,144 @@
+"""People: which records are one person's, which might be, and which keys several people share."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from nurture.matching.candidates import Row, learn, local_words
+from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
+from nurture.matching.likeness import REVIEWS_PER_1000, blocked, doubtful, join_by_likeness, worth_asking
+from nurture.matching.names import Agreement, Name, compare
+from nurture.matching.rarity import Rarity
+from nurture.matching.readings import Readings, canonical
+
+MOST_NAMES = 2  # a key with more names than a holder and a successor identifies nobody
+
+
+class Decision(NamedTuple):
+    """What the records say: people, the edges that joined them, what is in doubt, and the keys that are shared."""
+
+    people: list[Cluster]
+    edges: list[Edge]
+    doubts: list[Doubt]
+    shared: set[tuple[str, str]]  # kind, value
+
+
+def learn_from(rows: Iterable[Row], readings: Readings, rarity: Rarity) -> None:
+    """Count what new rows show of readings and of the frequency of names."""
+    for row in rows:
+        if row.name is not None:
+            learn(row, readings)
+            rarity.learn(row.name)
+
+
+def decide(
+    rows: Sequence[Row],
+    readings: Readings,
+    rarity: Rarity,
+    apart: Collection[tuple[int, int]] = (),
+    asked: Collection[tuple[int, int]] = (),
+) -> Decision:
+    """Return the people of these records; rows of one lead, of one key or one CRM id are one from the beginning.
+
+    `apart` are pairs of records that a person has said apart, `asked` all that somebody was asked about. The new
+    rows, which have no lead, are to have been learned from.
+    """
+    apart = set(apart)
+    people = People(rows, apart, readings, rarity)
+    edges: list[Edge] = []
+    doubts: list[Doubt] = []
+    for edge in _given(rows):
+        join(people, edge, edges, vetoed=False)
+    keyed, people.shared = _by_keys(rows, readings)
+    for edge in sorted(keyed, key=lambda edge: (-edge.weight, edge.one, edge.two)):
+        join(people, edge, edges, doubts=doubts)
+    pairs = blocked(rows, readings)
+    for _ in range(3):  # what was joined may bridge what was not: a reading, a mailbox, a mobile number
+        before = len(edges)
+        join_by_likeness(people, pairs, edges)
+        if len(edges) == before:
+            break
+    doubts += doubtful(people, pairs)
+    new = sum(row.lead_id is None for row in rows)
+    questions = worth_asking(people, doubts, asked, new * REVIEWS_PER_1000 // 1000)
+    return Decision(people.all(), edges, questions, people.shared)
+
+
+def _given(rows: Sequence[Row]) -> Iterator[Edge]:
+    """Yield what needs no judgement: versions of one row, records of one lead, one CRM id."""
+    for rule, key_of in (
+        ("lead", lambda row: row.lead_id), ("record", lambda row: row.source_key), ("crm_id", lambda row: row.crm_id),
+    ):  # fmt: skip
+        first: dict[object, int] = {}
+        for row in rows:
+            if key := key_of(row):
+                one = first.setdefault(key, row.record_id)
+                if one != row.record_id:
+                    yield Edge(100, one, row.record_id, rule)
+
+
+def _by_keys(rows: Sequence[Row], readings: Readings) -> tuple[list[Edge], set[tuple[str, str]]]:
+    """Return the edges of mailboxes and mobile numbers, and those keys that several people share."""
+    edges: list[Edge] = []
+    shared: set[tuple[str, str]] = set()
+    for kind, weight in (("mailbox", 20.0), ("mobile", 19.0)):
+        groups: dict[str, list[Row]] = {}
+        for row in rows:
+            if value := getattr(row, kind):
+                groups.setdefault(value, []).append(row)
+        for value, members in groups.items():
+            holders = _holders(members, value if kind == "mailbox" else "", readings)
+            if len(holders) > MOST_NAMES:
+                shared.add((kind, value))
+                continue
+            nameless = [row for row in members if row.name is None] if kind == "mailbox" else []
+            for holder in holders:
+                named = [row for row in members if row.name in holder]
+                first = named[0]
+                for row in named[1:]:
+                    agreement = max(compare(row.name, other, readings) for other in holder if row.name and other)
+                    edges.append(Edge(weight + agreement, first.record_id, row.record_id, kind))
+            if nameless and len(holders) <= 1:
+                one = next((row for row in members if row.name), nameless[0])
+                edges += [
+                    Edge(weight, one.record_id, row.record_id, kind) for row in nameless if row is not one
+                ]  # fmt: skip
+            if len(holders) > 1:
+                shared.add((kind, value))
+    return edges, shared
+
+
+def _holders(members: Sequence[Row], mailbox: str, readings: Readings) -> list[set[Name]]:
+    """Return the names on a key, those that can be one person's together; a name that could be two's is nobody's."""
+    counts = Counter(row.name for row in members if row.name)
+    names = sorted(counts, key=lambda name: (-len(name.forms), -len(name.words or name.first), -counts[name], name.key))
+    holders: list[set[Name]] = []
+    for name in names:
+        fitting: list[tuple[Agreement, int]] = []
+        for at, holder in enumerate(holders):
+            found = [_on_key(name, other, mailbox, readings) for other in holder]
+            if min(found) >= Agreement.UNKNOWN:
+                fitting.append((max(found), at))
+        if not fitting:
+            holders.append({name})
+            continue
+        best = max(fitting)
+        if sum(agreement == best[0] for agreement, _ in fitting) == 1:
+            holders[best[1]].add(name)
+    return holders
+
+
+def _on_key(name: Name, other: Name, mailbox: str, readings: Readings) -> Agreement:
+    """Return how two names on one key agree; a reading that the mailbox contradicts is a successor's."""
+    found = compare(name, other, readings)
+    if found == Agreement.UNKNOWN and mailbox and (name.script == "han") != (other.script == "han"):
+        spoken = other if name.script == "han" else name
+        if fits(mailbox, spoken) != Agreement.SAME and not _begins(mailbox, spoken):
+            return Agreement.CONFLICT
+    return found
+
+
+def _begins(mailbox: str, spoken: Name) -> bool:
+    """Tell whether some part of a name stands in the mailbox's local part."""
+    local = canonical("".join(local_words(mailbox.partition("@")[0])))
+    return not local or any(len(word) > 1 and word[:4] in local for word in spoken.parts) or not spoken.parts

@@ -1,0 +1,129 @@
+-- name: account_evidence
+-- What earlier records say of the keys by which these would be a company's.
+with keys as (
+    select
+        wanted.kind,
+        wanted.value
+    from jsonb_to_recordset(%(keys)s::jsonb) as wanted (kind text, value text)
+)
+
+select
+    account_evidence.kind,
+    account_evidence.value,
+    account_evidence.account_key,
+    account_evidence.record_count
+from keys
+inner join account_evidence on keys.kind = account_evidence.kind and keys.value = account_evidence.value;
+
+-- name: account_sizes
+-- How many records each of these accounts has.
+select
+    account_evidence.account_key,
+    account_evidence.record_count
+from account_evidence
+where account_evidence.kind = 'account' and account_evidence.value = any(%(accounts)s::text []);
+
+-- name: add_account_evidence
+-- What this batch says of companies.
+insert into account_evidence (kind, value, account_key, record_count) values %(values)s
+on conflict (kind, value, account_key) do update
+set record_count = account_evidence.record_count + excluded.record_count;
+
+-- name: name_readings
+-- What the parts of kanji names are read as.
+select
+    name_readings.part,
+    name_readings.written,
+    name_readings.reading,
+    name_readings.shown_count
+from name_readings;
+
+-- name: add_name_readings
+-- What this batch shows of readings.
+insert into name_readings (part, written, reading, shown_count) values %(values)s
+on conflict (part, written, reading) do update
+set shown_count = name_readings.shown_count + excluded.shown_count;
+
+-- name: name_parts
+-- How often the parts of names occur.
+select
+    name_parts.part,
+    name_parts.written,
+    name_parts.record_count
+from name_parts;
+
+-- name: add_name_parts
+-- What this batch counts of them.
+insert into name_parts (part, written, record_count) values %(values)s
+on conflict (part, written) do update
+set record_count = name_parts.record_count + excluded.record_count;
+
+-- name: known_records
+-- Every record of the leads that share a block with the batch, oldest first; of a block the oldest 200 records, which
+-- is more than a person's key can have and enough to see that a key is shared.
+with touched as (
+    select distinct lead_now.current_lead_id
+    from unnest(%(blocks)s::bigint []) as wanted (block)
+    cross join lateral ( -- noqa: ST05
+        select match_keys.record_id
+        from match_keys
+        where match_keys.block = wanted.block
+        order by match_keys.block asc, match_keys.record_id asc
+        limit 200
+    ) as found
+    inner join source_records on found.record_id = source_records.record_id
+    inner join lead_now on source_records.lead_id = lead_now.lead_id
+)
+
+select
+    source_records.record_id,
+    source_records.source || '/' || source_records.source_key as source_key,
+    touched.current_lead_id as lead_id,
+    source_records.fields,
+    source_records.keys,
+    source_records.occurred_at,
+    accounts.account_key
+from touched
+inner join leads on touched.current_lead_id = coalesce(leads.merged_into, leads.lead_id)
+inner join source_records on leads.lead_id = source_records.lead_id
+left join accounts on source_records.account_id = accounts.account_id
+order by source_records.record_id;
+
+-- name: known_reviews
+-- What was asked of these records before, and what the answer was.
+select
+    match_reviews.record_a,
+    match_reviews.record_b,
+    match_reviews.answer
+from match_reviews
+where match_reviews.record_a = any(%(records)s::bigint []) and match_reviews.record_b = any(%(records)s::bigint []);
+
+-- name: insert_match_keys
+-- By what the batch's records are found again.
+insert into match_keys (block, record_id) values %(values)s;
+
+-- name: insert_match_edges
+-- Why two records are one person's.
+insert into match_edges (record_a, record_b, rule, weight) values %(values)s
+on conflict (record_a, record_b, rule) do nothing;
+
+-- name: insert_match_reviews
+-- Pairs that a person must decide on; one that was asked is not asked again.
+insert into match_reviews (record_a, record_b, evidence) values %(values)s
+on conflict (record_a, record_b) do nothing;
+
+-- name: mark_shared_identities
+-- A key that several people have identifies none of them.
+with keys as (
+    select
+        wanted.kind,
+        wanted.value
+    from jsonb_to_recordset(%(keys)s::jsonb) as wanted (kind text, value text)
+)
+
+update identities
+set is_shared = true
+from keys
+where
+    identities.kind = keys.kind and identities.value = keys.value
+    and identities.closed_at is null and not identities.is_shared;

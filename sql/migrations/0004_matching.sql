@@ -1,0 +1,38 @@
+-- Matching: by what records are found again, what their names and companies are known by, and whose company each is.
+alter table nurture.source_records add column account_id bigint references nurture.accounts (account_id);
+
+-- What a record shares with those that it could match: keys and blocks, hashed. A block is no identity.
+create table nurture.match_keys (
+    block bigint not null,
+    record_id bigint not null -- of source_records; no foreign key, which would double the time of a batch
+);
+create index match_keys_by_block on nurture.match_keys (block, record_id);
+
+-- What parts of kanji names are read as, and how often the records show it.
+create table nurture.name_readings (
+    part text not null check (part in ('last', 'first')),
+    written text not null,
+    reading text not null,
+    shown_count integer not null check (shown_count > 0),
+    primary key (part, written, reading)
+);
+
+-- How many records bear a part of a name: how rare it is. Part `all` counts every record.
+create table nurture.name_parts (
+    part text not null check (part in ('last', 'first', 'word', 'all')),
+    written text not null,
+    record_count integer not null check (record_count > 0),
+    primary key (part, written)
+);
+
+-- How many records say that a domain, a name, a number or a place is an account's.
+create table nurture.account_evidence (
+    kind text not null check (kind in ('domain', 'company', 'corporate_number', 'phone', 'place', 'account')),
+    value text not null,
+    account_key text not null,
+    record_count integer not null check (record_count > 0),
+    primary key (kind, value, account_key)
+);
+
+create index match_reviews_by_other_record on nurture.match_reviews (record_b);
+create index match_reviews_open on nurture.match_reviews (review_id) where answer is null;
