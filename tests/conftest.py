@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from arriving import mailed, person
 from stack_fixture import always_open, stack
 
 from nurture import db
 from nurture.stack.postgres import Postgres
 
-__all__ = ["always_open", "stack"]
+__all__ = ["always_open", "mailed", "person", "stack"]
 _numbers = count(1)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 from builders import DAY, NOON, everything, insert, lead, product, rows, value
+from handing import ready
 from loopback import CRM_TOKEN, Sandbox, free_port, sandbox
 
 from nurture import handoff
@@ -42,21 +43,6 @@ def look(portal: Sandbox) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {CRM_TOKEN}"}
     with httpx.Client(base_url=portal.url, headers=headers, trust_env=False, timeout=30) as client:
         yield client
-
-
-_numbers = iter(range(10_000, 99_999))
-
-
-def ready(conn: sa.Connection, score: int = 80, email: str = "", **attributes: Any) -> int:
-    """Make a lead with an id of its own in the shared CRM, that is qualified; return it."""
-    number = next(_numbers)
-    insert(conn, "leads", lead_id=number, name="山田 太郎", last_name="山田", company="株式会社見本", **attributes)
-    insert(conn, "addresses", address_id=number, address=email or f"ready{number}@lead.example")
-    insert(conn, "lead_addresses", lead_id=number, address_id=number)
-    insert(conn, "qualifications", lead_id=number, score=score)
-    sequence = "select setval(pg_get_serial_sequence('handoffs', 'handoff_id'), %(number)s)"
-    conn.exec_driver_sql(sequence, {"number": 10 * number})  # a note's key is the hand-off's id
-    return number
 
 
 def contact(look: httpx.Client, crm_id: str) -> dict[str, Any]:
@@ -283,109 +269,7 @@ def test_a_merged_leads_hand_off_is_not_pushed(conn: sa.Connection, crm: HubSpot
     assert hand(conn, crm) == {"created": 0, "pushed": 0, "failed": 0}
 
 
-# What sales does.
-
-
-class Sales:
-    """A CRM that only tells outcomes."""
-
-    name = "hubspot"
-
-    def __init__(self, outcomes: tuple[dict[str, Any], ...] = (), deals: tuple[dict[str, Any], ...] = ()) -> None:
-        self.outcomes, self.deals = list(outcomes), list(deals)
-        self.asked: list[datetime] = []
-
-    def outcomes_since(self, since: datetime) -> list[dict[str, Any]]:
-        self.asked.append(since)
-        return self.outcomes
-
-    def deals_since(self, since: datetime) -> list[dict[str, Any]]:
-        return self.deals
-
-
-def pull(conn: sa.Connection, sales: Sales, at: datetime = NOON + 9 * DAY) -> dict[str, int]:
-    return handoff.pull_outcomes(conn, at, sales)
-
-
-@pytest.fixture
-def pushed(conn: sa.Connection) -> int:
-    """A lead that was handed over at noon as contact c1."""
-    made = ready(conn)
-    qualified = value(conn, "select qualification_id from qualifications")
-    insert(conn, "handoffs", qualification_id=qualified, status="pushed", crm_id="c1", pushed_at=NOON)
-    insert(conn, "crm_links", lead_id=made, crm_id="c1")
-    return made
-
-
-def deal(**told: Any) -> dict[str, Any]:
-    after = (NOON + 2 * DAY).isoformat()
-    return {
-        "crm_opportunity_id": "d1", "crm_id": "c1", "product": "backup", "name": "見本", "stage": "quote",
-        "amount": "3000000", "currency": "JPY", "opened_at": after, "closed_at": None, "is_closed": False,
-        "is_won": False, "modified_at": after, **told,
-    }  # fmt: skip
-
-
-ENDS = "select ended_reason, ended_at from qualifications"
-
-
-def test_sales_takes_a_lead_on_and_judges_it_real(conn: sa.Connection, pushed: int):
-    at = NOON + DAY
-    taken = {"crm_id": "c1", "sales_accepted_at": at.isoformat()}
-    assert pull(conn, Sales((taken,)))["outcomes"] == 1
-    assert pull(conn, Sales((taken,)))["outcomes"] == 0
-    assert pull(conn, Sales(({**taken, "sales_qualified_at": (at + DAY).isoformat()},)))["outcomes"] == 1
-    assert rows(conn, "select status, sales_accepted_at, sales_qualified_at from handoffs") == [
-        ("sales_accepted", at, at + DAY)
-    ]
-    assert rows(conn, "select lifecycle from lead_lifecycle") == [("sales_qualified",)]
-    assert rows(conn, ENDS) == [(None, None)]
-
-
-def test_a_lead_that_sales_gives_back_returns_to_nurturing_with_the_reason(conn: sa.Connection, pushed: int):
-    at = NOON + DAY
-    back = {"crm_id": "c1", "returned_at": at.isoformat(), "returned_reason": "予算なし"}
-    assert pull(conn, Sales((back,)))["outcomes"] == 1
-    assert rows(conn, "select status, returned_at, returned_reason from handoffs") == [("returned", at, "予算なし")]
-    assert rows(conn, ENDS) == [("returned", at)]
-    assert pull(conn, Sales((back,)))["outcomes"] == 0
-
-
-def test_an_answer_from_before_the_hand_off_is_another_hand_offs(conn: sa.Connection, pushed: int):
-    old = {"crm_id": "c1", "returned_at": (NOON - DAY).isoformat(), "returned_reason": "時期尚早"}
-    assert pull(conn, Sales((old,)))["outcomes"] == 0
-    assert rows(conn, "select status from handoffs") == [("pushed",)]
-
-
-@pytest.mark.parametrize(("is_won", "lifecycle"), [(True, "customer"), (False, "lost")])
-def test_a_deal_that_is_decided_closes_the_hand_off_that_it_came_from(
-    conn: sa.Connection, pushed: int, is_won: bool, lifecycle: str
-):
-    assert pull(conn, Sales(deals=(deal(),)))["closed"] == 0
-    assert rows(conn, "select lifecycle from lead_lifecycle") == [("opportunity",)]
-    at = NOON + 5 * DAY
-    ended = deal(is_closed=True, is_won=is_won, closed_at=at.isoformat(), modified_at=at.isoformat())
-    assert pull(conn, Sales(deals=(ended,))) == {"opportunities": 1, "outcomes": 0, "closed": 1}
-    assert rows(conn, "select status, closed_at from handoffs") == [("closed", at)]
-    assert rows(conn, ENDS) == [("closed", at)]
-    assert rows(conn, "select lifecycle from lead_lifecycle") == [(lifecycle,)]
-    before = everything(conn)
-    assert pull(conn, Sales(deals=(ended,))) == {"opportunities": 0, "outcomes": 0, "closed": 0}
-    assert everything(conn) == before
-
-
-def test_a_deal_that_was_older_than_the_qualification_closes_nothing(conn: sa.Connection, pushed: int):
-    before = (NOON - 9 * DAY).isoformat()
-    at = (NOON + DAY).isoformat()
-    ended = deal(opened_at=before, is_closed=True, is_won=True, closed_at=at, modified_at=at)
-    assert pull(conn, Sales(deals=(ended,)))["closed"] == 0
-
-
-def test_outcomes_are_asked_for_with_an_overlap(conn: sa.Connection, pushed: int):
-    sales = Sales(deals=(deal(),))
-    pull(conn, sales)
-    pull(conn, sales)
-    assert sales.asked == [NOON + 9 * DAY - timedelta(days=366), NOON + DAY]
+# The whole way, and how an edge fails.
 
 
 def test_the_whole_way_over_http(conn: sa.Connection, portal: Sandbox, crm: HubSpot):

@@ -1,0 +1,35 @@
+"""What the tests of consolidation share: who a record belongs to, and two leads that one record links."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from builders import DAY, NOON, record, value
+
+from nurture.consolidate import consolidate
+
+MAIL, OTHER = "yamada@lead.example", "t.yamada@lead.example"
+CARD = {"consent": {"basis": "business_card", "evidence": "名刺"}}
+
+
+def owner(conn: sa.Connection, record_id: int) -> int:
+    """Return the lead that a record belongs to now."""
+    return value(
+        conn,
+        "select current_lead_id from source_records join lead_now using (lead_id) where record_id = %(record)s",
+        record=record_id,
+    )
+
+
+def merged_pair(conn: sa.Connection) -> tuple[int, int]:
+    """Make an older and a younger lead, to be linked by a record that has keys of both; return their ids."""
+    older = record(conn, "a", email=MAIL, name="山田 太郎", facts=CARD)
+    younger = record(conn, "b", email=OTHER, name="山田 太郎", mobile="+819012345678", facts=CARD)
+    consolidate(conn, NOON)
+    pair = owner(conn, older), owner(conn, younger)
+    assert pair[0] < pair[1]
+    return pair
+
+
+def link(conn: sa.Connection, as_of: datetime = NOON + DAY) -> dict[str, int]:
+    record(conn, "c", email=MAIL, name="山田 太郎", mobile="+819012345678", occurred_at=NOON)
+    return consolidate(conn, as_of)
