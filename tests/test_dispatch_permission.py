@@ -90,9 +90,11 @@ def test_n4_own_staff_and_named_addresses_are_excluded(conn: sa.Connection):
     message(conn, lead(conn, "staff@own.example"))
     message(conn, lead(conn, "rival@other.example"))
     message(conn, lead(conn, "else@other.example"))
-    of = company(exclusions={"domains": ["Own.example"], "addresses": ["Rival@other.example"]})
+    of = company(
+        exclusions={"own_staff": {"domains": ["Own.example"]}, "rivals": {"addresses": ["Rival@other.example"]}}
+    )
     assert send(conn, Provider(), of=of) == {"never": 2, "accepted": 1}
-    assert [reason for _, reason in rows(conn, STATUSES)] == ["excluded", "excluded", None]
+    assert [reason for _, reason in rows(conn, STATUSES)] == ["excluded: own staff", "excluded: rivals", None]
 
 
 def test_n4_a_refusal_that_nobody_took_in_yet_counts_already(conn: sa.Connection):
@@ -198,7 +200,10 @@ def test_n4_the_daily_budget_is_the_products_day(conn: sa.Connection):
     assert rows(conn, DECISIONS) == [("not_now", "daily budget", opens)] * 3
     assert send(conn, provider, morning + timedelta(hours=2), asked=asked) == {}
     assert send(conn, provider, opens, asked=asked) == {"accepted": 2, "not_now": 1}
-    assert rows(conn, "select day::text, claimed from budgets order by day") == [("2026-11-16", 2), ("2026-11-17", 2)]
+    assert rows(conn, "select day::text, claimed from budgets where scope = 'product' order by day") == [
+        ("2026-11-16", 2),
+        ("2026-11-17", 2),
+    ]
     assert len(rows(conn, DECISIONS)) == 3  # the last one's reason did not change
 
 

@@ -5,7 +5,8 @@ import json
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from email.utils import quote as quote_local_part
 from typing import Any, NamedTuple
 from urllib.error import URLError
@@ -27,9 +28,10 @@ EVENT_TYPES = {
 
 
 class Recipient(NamedTuple):
-    """One message of a request: its opaque id, its address, its substitution tags and its headers."""
+    """One message of a request: its opaque id, its occasion's mark, its address, its substitution tags, its headers."""
 
     message_id: int
+    occasion_mark: str
     address: str
     substitutions: Mapping[str, str]
     headers: Mapping[str, str]
@@ -53,7 +55,7 @@ def request_body(
                 "to": [{"email": deliverable(recipient.address)}],
                 "substitutions": dict(recipient.substitutions),
                 "headers": dict(recipient.headers),
-                "custom_args": {"message_id": str(recipient.message_id)},
+                "custom_args": {"message_id": str(recipient.message_id), "occasion": recipient.occasion_mark},
             }
             for recipient in recipients
         ],
@@ -160,11 +162,12 @@ def _of_status(error: HTTPError) -> Refused | Unanswered:
     errors = _errors(error)
     said = "; ".join(str(one.get("message", "")) for one in errors)[:500] or str(error.reason)
     if status == 429:
-        return Refused("SendGrid says 429: too many requests", stops=True, retry_at=_reset(error.headers))
+        return Refused("SendGrid says 429: too many requests", stops=True, retry_after=_retry_after(error.headers))
     if status in (401, 403) or "exceeded your messaging limits" in said:
         return Refused(
-            f"SendGrid says {status}: {_without_addresses(said)} (check the key, the sender, the plan)", stops=True
-        )
+            f"SendGrid says {status}: {_without_addresses(said)} (check the key, the sender, the plan)", stops=True,
+            holds="domain" if "from address" in said.lower() else "everything",
+        )  # fmt: skip
     if 400 <= status < 500:
         fields = [str(one["field"]) for one in errors if one.get("field")]
         found = [re.match(r"personalizations\.(\d+)", field) for field in fields]
@@ -186,9 +189,20 @@ def _errors(error: HTTPError) -> list[dict[str, Any]]:
     return [one for one in found or [] if isinstance(one, dict)]
 
 
-def _reset(headers: Any) -> datetime | None:
-    value = str((headers or {}).get("X-RateLimit-Reset") or "")
-    return datetime.fromtimestamp(int(value), UTC) if value.isdigit() else None
+def _retry_after(headers: Any) -> timedelta:
+    """Return how long to wait: the reset less the provider's own clock, so that ours may be wrong; else a minute."""
+    found = headers or {}
+    if str(found.get("Retry-After") or "").isdigit():
+        seconds = int(found["Retry-After"])
+    elif str(found.get("X-RateLimit-Reset") or "").isdigit():
+        try:
+            now = parsedate_to_datetime(str(found.get("Date") or ""))
+        except ValueError:
+            now = datetime.now(UTC)
+        seconds = int(found["X-RateLimit-Reset"]) - int(now.timestamp())
+    else:
+        seconds = 60
+    return timedelta(seconds=min(max(seconds, 1), 3_600))
 
 
 def _without_addresses(text: str) -> str:
