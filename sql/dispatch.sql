@@ -56,18 +56,19 @@ explained as (
 
 select count(*) from moved;
 
--- name: due_emails
--- Which emails of the product are due, the longest waiting first.
+-- name: due_batches
+-- What of the product is due, by email and occasion, the longest waiting first: a request is of one occasion.
 select
     messages.email,
+    messages.occasion,
     count(*) as due
 from messages
 where
     messages.product = %(product)s::text
     and messages.status = 'planned'
     and messages.due_at <= %(as_of)s::timestamptz
-group by messages.email
-order by min(messages.due_at), messages.email;
+group by messages.email, messages.occasion
+order by min(messages.due_at), messages.email, messages.occasion;
 
 -- name: recent_requests
 -- The product's newest requests that say whether the provider answers; a refusal does not say that it sends (N3).
@@ -115,7 +116,7 @@ create temporary table if not exists claim (
 ) on commit delete rows;
 
 -- name: lock_due
--- Take due messages of one email with their people and addresses; what another worker holds is left to it. A message
+-- Take due messages of one batch with their people and addresses; what another worker holds is left to it. A message
 -- whose values are too long for substitution tags goes alone, in a pass of its own.
 insert into claim (
     message_id, person_id, account_id, address_id, address, domain, mail_type, occasion_mark, unmailable_reason,
@@ -151,6 +152,7 @@ from (
     where
         messages.product = %(product)s::text
         and messages.email = %(email)s::text
+        and messages.occasion = %(occasion)s::text
         and messages.status = 'planned'
         and messages.due_at <= %(as_of)s::timestamptz
         and (octet_length(concat(people.name, people.company)) > %(long)s::integer) = %(is_alone)s::boolean

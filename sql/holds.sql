@@ -68,6 +68,7 @@ with due as (
         and messages.status = 'planned'
         and messages.due_at <= %(as_of)s::timestamptz
         and (%(email)s::text is null or messages.email = %(email)s::text)
+        and (%(occasion)s::text is null or messages.occasion = %(occasion)s::text)
 ),
 
 explained as (

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from loopback import API_KEY, Sandbox, free_port, mail, sandbox
 
+from nurture import sendgrid
 from nurture.answers import Refused, Unanswered
 from nurture.sendgrid import EVENT_TYPES, Recipient, SendGrid, deliverable, request_body
 
@@ -255,3 +256,22 @@ def test_an_old_local_part_is_quoted_and_no_other(address: str, given: str):
 def test_every_word_of_sendgrids_is_one_of_ours(root: Path):
     ours = (root / "sql/migrations/0003_events_to_reports.sql").read_text("utf-8")
     assert all(f"'{word}'" in ours for word in EVENT_TYPES.values())
+
+
+def test_the_logs_of_a_span_are_halved_until_they_are_whole(account: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sendgrid, "LOGGED_AT_MOST", 3)
+    edge = SendGrid(API_KEY, account.url)
+    for minute in range(20, 24):
+        account.move_clock(f"2026-09-01T09:{minute}:00+09:00")
+        people = [Recipient(minute * 10 + one, "m", f"p{minute}{one}@lead.example", {}, {}) for one in range(2)]
+        edge.send(request_body(("サンプル", "news@mail.example"), "件名", "本文", "<p>本文</p>", people, ["backup"]))
+    first, last = (datetime(2026, 9, 1, 0, minute, tzinfo=UTC) for minute in (19, 30))
+    account.move_clock("2026-09-01T09:40:00+09:00")
+    found, incomplete = edge.logged_between(first, last)
+    assert sorted(mail.address for mail in found) == [
+        f"p{m}{one}@lead.example" for m in range(20, 24) for one in range(2)
+    ]
+    assert incomplete == []
+    assert edge.logged_arguments(found[0].sg_message_id)["occasion"] == "m"
+    monkeypatch.setattr(sendgrid, "LOGGED_AT_MOST", 2)
+    assert len(edge.logged_between(first, last)[1]) == 4  # each of those seconds holds as much as an answer lists

@@ -1,6 +1,7 @@
 """Dispatch: turn a due message into an accepted one, once."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -116,12 +117,15 @@ class _Dispatch:
             self.conn.commit()
             return self.counts
         self.conn.commit()
-        due = db.run(self.conn, self.sql.due_emails, product=self.product.product, as_of=self.as_of).all()
+        due = db.run(self.conn, self.sql.due_batches, product=self.product.product, as_of=self.as_of).all()
         self.conn.commit()
         broken = []
-        for email, audience in due:
+        audiences = Counter[str]()
+        for batch in due:
+            audiences[batch.email] += batch.due
+        for email, occasion, _ in due:
             try:
-                self._send_email(email, audience)
+                self._send_batch(email, occasion, audiences[email])
             except Problem as problem:  # one email that cannot be rendered stops no other
                 self.conn.rollback()
                 broken.append(str(problem))
@@ -138,7 +142,7 @@ class _Dispatch:
             )
         return self.counts
 
-    def _send_email(self, email: str, audience: int) -> None:
+    def _send_batch(self, email: str, occasion: str, audience: int) -> None:
         content = emails.render(self.product, email)
         content_hash = content.hash()
         db.run(
@@ -151,7 +155,7 @@ class _Dispatch:
         )
         self.conn.commit()
         if in_the_way:
-            self._explain(in_the_way, None, email)
+            self._explain(in_the_way, None, email, occasion)
             return
         self.size = AT_MOST
         for is_alone in (False, True):
@@ -159,7 +163,7 @@ class _Dispatch:
                 probing = allowed == 1 and self.size > 1 and not is_alone
                 rendered = content.with_mark(emails.new_mark())
                 request_id, claimed, judged = self._claim(
-                    email, content_hash, rendered.mark, allowed, probing, is_alone
+                    (email, occasion), content_hash, rendered.mark, allowed, probing, is_alone
                 )  # fmt: skip
                 committed = time.monotonic()
                 if claimed:
@@ -167,11 +171,14 @@ class _Dispatch:
                 elif judged == 0:
                     break
 
-    def _explain(self, reason: str, until: datetime | None, email: str | None = None) -> None:
-        """Say of all that is due why it is held; it stays due (N5)."""
+    def _explain(
+        self, reason: str, until: datetime | None, email: str | None = None, occasion: str | None = None
+    ) -> None:
+        """Say of all that is due, or of one batch, why it is held; it stays due (N5)."""
         self.counts["not_now"] += db.run(
             self.conn, db.statements("holds").explain_held,
-            product=self.product.product, email=email, as_of=self.as_of, at=self.at, reason=reason, until=until,
+            product=self.product.product, email=email, occasion=occasion, as_of=self.as_of, at=self.at, reason=reason,
+            until=until,
         ).scalar_one()  # fmt: skip
         self.conn.commit()
 
@@ -209,17 +216,18 @@ class _Dispatch:
         )
 
     def _claim(
-        self, email: str, content_hash: str, mark: str, at_most: int, is_probe: bool, is_alone: bool
+        self, batch: tuple[str, str], content_hash: str, mark: str, at_most: int, is_probe: bool, is_alone: bool
     ) -> tuple[int, list[Claimed], int]:
         """Commit a request with its members before the call (N2); return its id, them, and how many were judged."""
-        conn, product = self.conn, self.product
+        conn, product, (email, occasion) = self.conn, self.product, batch
         budget_day = {"product": product.product, "domain": self.domain, "day": self.day}
         self._look()
         db.run(conn, self.sql.create_claim)
         db.run(conn, self.permission.open_budgets, **budget_day)
         judged = db.count(
             conn, self.sql.lock_due,
-            product=product.product, email=email, as_of=self.as_of, at_most=at_most, long=LONG, is_alone=is_alone,
+            product=product.product, email=email, occasion=occasion, as_of=self.as_of, at_most=at_most, long=LONG,
+            is_alone=is_alone,
         )  # fmt: skip
         if judged == 0:
             conn.commit()

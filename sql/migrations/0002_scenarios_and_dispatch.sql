@@ -105,7 +105,7 @@ create table nurture.messages (
 -- The loser of one mailbox keeps its row and its reason; everybody else's mailbox gets an occasion once (N1).
 create unique index one_message_a_mailbox on nurture.messages (product, occasion, address_id)
 where ended_reason is distinct from 'same mailbox';
-create index messages_due on nurture.messages (product, email, due_at, message_id) where status = 'planned';
+create index messages_due on nurture.messages (product, occasion, email, due_at, message_id) where status = 'planned';
 create index messages_open on nurture.messages (status) where status in ('sending', 'unknown');
 create index messages_by_lead on nurture.messages (lead_id, sent_at desc);
 create index messages_by_address on nurture.messages (address_id, sent_at desc);
