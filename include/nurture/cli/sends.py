@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 sends = typer.Typer(help="Sending, where it needs a person.", no_args_is_help=True)
 
+Decision = Literal["accepted", "planned", "cancelled"]
 DomainOption = Annotated[str | None, typer.Option("--domain", help="All that leaves from a sending domain.")]
 
 
@@ -97,10 +98,10 @@ def settle_request(
     """Decide what became of a request that nobody could settle by evidence."""
     from nurture import settlement
 
-    answers: dict[Literal["accepted", "planned", "cancelled"], bool] = {
+    answers: dict[Decision, bool] = {
         "accepted": accepted, "planned": planned, "cancelled": cancelled,
     }  # fmt: skip
-    chosen = [answer for answer in answers if answers[answer]]
+    chosen: list[Decision] = [answer for answer, given in answers.items() if given]
     if len(chosen) != 1:
         raise Problem("say one of --accepted, --not-sent, --cancel")
     with _database(home) as conn:
