@@ -242,3 +242,39 @@ select
 from leads
 where hashint8extended(leads.lead_id, %(seed)s::bigint + 8) & 63 = 0
 on conflict do nothing;
+
+-- name: owners
+-- The lead and the account of every record.
+select
+    lead_sources.source,
+    lead_sources.source_key,
+    lead_sources.lead_id,
+    lead_sources.account_id
+from lead_sources;
+
+-- name: questions
+-- The pairs that a person is to decide.
+select
+    one.source,
+    one.source_key,
+    two.source as other_source,
+    two.source_key as other_key
+from match_reviews
+inner join source_records as one on match_reviews.record_a = one.record_id
+inner join source_records as two on match_reviews.record_b = two.record_id
+where match_reviews.answer is null;
+
+-- name: said
+-- What each record says, and the rules by which it was joined to others.
+select
+    source_records.source,
+    source_records.source_key,
+    source_records.fields,
+    source_records.keys,
+    (
+        select string_agg(match_edges.rule || ' ' || match_edges.record_a || '-' || match_edges.record_b, ', ')
+        from match_edges
+        where source_records.record_id in (match_edges.record_a, match_edges.record_b)
+    ) as rules
+from source_records
+order by source_records.record_id;

@@ -25,6 +25,23 @@ def select(rows: RowsOption = 1_000_000, seed: SeedOption = 1, as_json: JsonOpti
     measured("select", rows, seed, benchmark.run, as_json=as_json)
 
 
+@bench.command()
+def traps(
+    people: Annotated[int, typer.Option(min=100, help="Ordinary people a set, beside those of the traps.")] = 2_000,
+    seed: SeedOption = 1,
+    mix: Annotated[list[str] | None, typer.Option(help="Of which traps there are many; left out, each mix.")] = None,
+    show: Annotated[str, typer.Option(metavar="TRAP", help="Print cases of this trap that went wrong.")] = "",
+    at_most: Annotated[int, typer.Option(help="How many cases to print.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge consolidation trap by trap: who was found, and who was mixed."""
+    from nurture.benchmarks import traps as benchmark
+
+    measured(
+        "traps", people, seed, lambda given: benchmark.run(given, tuple(mix or ()), show, at_most), as_json=as_json
+    )
+
+
 def measured(name: str, rows: int, seed: int, run: "Callable[[Bench], None]", *, as_json: bool) -> None:
     """Run a benchmark and print its report; after Ctrl-C, what was measured until then."""
     from nurture.benchmarks.measuring import benchmark
