@@ -2,19 +2,15 @@
 
 import os
 import re
-from collections.abc import Sequence
-from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from mails import sample, with_email
 
-from nurture.definitions.load import load_products
-from nurture.definitions.products import EmailTemplate, Product
 from nurture.emails import FIXED_MARK, Rendered, distinct, fill, new_mark, render, substitutions
 from nurture.problem import Problem
-from nurture.proofread import proofread
 
 GOLDEN = Path(__file__).parent / "golden"
 YAMADA = {
@@ -28,34 +24,6 @@ SAMPLES = [
     ("shift_planner", email)
     for email in ("case_retail", "fair_shifts", "live_demonstration", "shift_swap", "time_sheet")
 ]
-LAWFUL = (
-    "{{ product.sender.name }} {{ product.sender.postal_address }} {{ product.sender.complaint_contact }} "
-    '<a href="{{ lead.unsubscribe_url }}">配信停止</a>'
-)
-
-
-@cache
-def sample(product: str) -> Product:
-    return load_products(Path(__file__).parents[1] / "include").products[product]
-
-
-def with_email(
-    words: str, subject: str = "件名", text: str = "", language: str = "ja", mjml: str = "", blocks: Sequence[str] = ()
-) -> Product:
-    """Return a product with one email `trial` whose MJML is `mjml`, or holds `words`."""
-    mjml = mjml or (
-        "<mjml><mj-head><mj-preview>予告</mj-preview></mj-head><mj-body><mj-section><mj-column>"
-        f"<mj-text>{words}</mj-text></mj-column></mj-section></mj-body></mjml>"
-    )
-    terms = {"language": language, "blocks": [{"block": block, "when": {"target": True}} for block in blocks]}
-    template = EmailTemplate.model_validate(
-        {"email": "trial", "subject": subject, "mjml": mjml, "text": text, "terms": terms}
-    )
-    return sample("cloud_backup").model_copy(update={"emails": {"trial": template}})
-
-
-def told(product: Product) -> list[str]:
-    return [str(finding) for finding in proofread(product, "trial")]
 
 
 class Links(HTMLParser):
@@ -254,54 +222,16 @@ def test_a_text_is_derived_from_the_mjml_when_there_is_none():
     assert FIXED_MARK not in mail.text
 
 
+def test_a_derived_text_breaks_a_long_paragraph_at_its_sentences():
+    product = with_email("長い文です。" * 100)
+    text = render(product, "trial").text
+    assert max(len(line.encode()) for line in text.splitlines()) < 998
+    assert text.count("長い文です。") == 100
+
+
 def test_an_unknown_email_is_told_with_the_nearest():
     with pytest.raises(Problem, match="has no email 'restore_dril': did you mean 'restore_drill'"):
         render(sample("cloud_backup"), "restore_dril")
-
-
-def test_a_lawful_mail_has_nothing_to_be_told():
-    assert told(with_email(LAWFUL)) == []
-
-
-@pytest.mark.parametrize(
-    ("words", "finding"),
-    [
-        (LAWFUL.replace("{{ product.sender.name }}", ""), "mjml: the law asks for the sender's name"),
-        (LAWFUL.replace("{{ product.sender.postal_address }}", ""), "mjml: the law asks for the postal address"),
-        (LAWFUL.replace("{{ product.sender.complaint_contact }}", ""), "mjml: the law asks for the contact"),
-        (LAWFUL.replace("{{ lead.unsubscribe_url }}", "#"), "mjml: the law asks for a way to refuse"),
-        (LAWFUL + "{{ lead.nmae }}", "mjml:1: unknown value lead.nmae: did you mean 'name'?"),
-        (LAWFUL + "{{ prodct.name }}", "mjml:1: unknown name 'prodct': did you mean 'product'?"),
-        (LAWFUL + "{{ lead.name|upper }}", "mjml: a lead's value is printed as it is"),
-        (LAWFUL + "{% if lead.company %}x{% endif %}", "mjml:1: lead.company is not known while the email"),
-        (LAWFUL + "{% if lead.company == 'x' %}x{% endif %}", "mjml:1: lead.company is not known"),
-        (LAWFUL + '<a href="https://a.example/?n={{ lead.name|url }}">x</a>', "mjml: a lead's name or company"),
-        (LAWFUL + "<mj-buton>x</mj-buton>", "mjml:1: unknown element <mj-buton>: did you mean '<mj-button>'?"),
-        (LAWFUL + '<img src="https://a.example/a.png" />', "mjml:1: an image needs alt"),
-        (LAWFUL + "あ" * 40_000, "mjml: 12"),
-        (LAWFUL + "{{ product.__class__.__mro__ }}", "mjml:1: unknown name '__class__'"),
-        (LAWFUL + "{% include 'secret' %}", "mjml:1: "),
-        (LAWFUL + "</mj-text>", "mjml: not readable as MJML"),
-    ],
-)
-def test_what_must_not_leave_is_found(words: str, finding: str):
-    found = told(with_email(words))
-    assert any(line.startswith(finding) for line in found), found
-
-
-@pytest.mark.parametrize(
-    ("subject", "finding"),
-    [("一行目\n二行目", "subject: a subject is one line"), ("長" * 41, "subject: 41 full-width characters"),
-     ("", "subject: the subject is empty"), ("{{ lead.nam }}", "subject:1: unknown value lead.nam: did you mean")],
-)  # fmt: skip
-def test_a_subject_is_one_short_line(subject: str, finding: str):
-    found = told(with_email(LAWFUL, subject=subject))
-    assert any(line.startswith(finding) for line in found), found
-
-
-def test_the_text_part_is_lawful_too():
-    found = told(with_email(LAWFUL, text="本文だけ"))
-    assert [line.split(":")[0] for line in found] == ["txt"] * 4
 
 
 def test_a_rendered_mail_has_no_tags_of_another_batch():

@@ -32,6 +32,7 @@ VALUES = ("addressee", "name", "company", "token", "unsubscribe_url")
 FORMS = ("raw", "html", "url")
 # The mark with which content is hashed and kept, so that the same words have the same hash for ever.
 FIXED_MARK = "0content0"
+LONG_LINE = 900  # octets, below the 998 of RFC 5322: a longer one of a derived text is broken at its sentences
 # How a name is written, and what stands for a name and for a company that are not known.
 FALLBACKS = {"ja": ("{} 様", "ご担当者様", "貴社"), "en": ("{}", "there", "your company")}
 
@@ -241,9 +242,11 @@ def _jinja(product: Product, source: str, names: Mapping[str, Any], place: str, 
         raise Problem(f"{error.filename or place}:{error.lineno}: {error.message}") from error
     except jinja2.TemplateError as error:
         raise Problem(f"{_where(error, place)}: {error.message}") from error
+    except (TypeError, ValueError, ArithmeticError) as error:  # a piece that was given too little, a sum of words
+        raise Problem(f"{_where(error, place)}: {error}") from error
 
 
-def _where(error: jinja2.TemplateError, place: str) -> str:
+def _where(error: Exception, place: str) -> str:
     """Return the file and the line of the template at which an error was raised."""
     where = place
     for frame, line in traceback.walk_tb(error.__traceback__):
@@ -290,4 +293,5 @@ def _text_of(page: str, mark: str) -> str:
     held = re.sub(rf"-{mark}_([a-z_]+)_html-", lambda tag: f"{mark}X{tag[1].replace('_', 'Z')}X{mark}", page)
     text = reader.handle(held)
     text = re.sub(rf"{mark}X([a-zZ]+)X{mark}", lambda tag: f"-{mark}_{tag[1].replace('Z', '_')}_raw-", text)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.splitlines()))
+    lines = (line if len(line.encode()) < LONG_LINE else line.replace("。", "。\n") for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines))

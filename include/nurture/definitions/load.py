@@ -78,6 +78,14 @@ def load_shared(root: Path | None = None) -> Shared:
 
 def load_product(folder: Path, shared: Shared) -> Product:
     """Load one product folder; raise `BrokenDefinition` with everything that is wrong in it."""
+    product, problems = read_product(folder, shared)
+    if product is None or problems:
+        raise BrokenDefinition(problems)
+    return product
+
+
+def read_product(folder: Path, shared: Shared) -> tuple[Product | None, list[DefinitionProblem]]:
+    """Read one product folder: the product as far as it can be read (to find more in it), and what is wrong in it."""
     root = shared.root
     problems: list[DefinitionProblem] = []
     product, page = _read(folder / "product.yaml", root, Product, problems)
@@ -107,9 +115,7 @@ def load_product(folder: Path, shared: Shared) -> Product:
             "selling_words": tuple(shared.company.selling_words)})  # fmt: skip
         problems.extend(expired(product, page))
         problems.extend(circles(product, {**pages, "": page}))
-    if product is None or problems:
-        raise BrokenDefinition(problems)
-    return product
+    return product, problems
 
 
 def load_company(root: Path | None = None) -> Company:
