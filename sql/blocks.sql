@@ -62,3 +62,13 @@ where
     and messages.variant is not null
 group by messages.variant
 order by min(messages.due_at), messages.variant;
+
+-- name: person
+-- Who a lead's id means now, and what a mail says of them.
+select
+    leads.lead_id,
+    leads.name,
+    leads.company
+from lead_now
+inner join leads on lead_now.current_lead_id = leads.lead_id
+where lead_now.lead_id = %(lead_id)s::bigint;

@@ -74,7 +74,8 @@ def test_a_segment_decides_a_block_as_any_condition_does(conn: sa.Connection):
     message(conn, person)
     insert(conn, "segment_members", lead_id=person, segment="everyone", joined_at=NOON - DAY)
     assert [variant.key for variant in blocks.choose(conn, ASKED, "thanks", NOON)] == ["boss"]
-    assert blocks.shown_to(conn, ASKED, "thanks", person, NOON) == ["boss"]
+    assert blocks.reader(conn, ASKED, "thanks", person, NOON) == ("山田 太郎", "株式会社見本", ("boss",))
+    assert blocks.reader(conn, ASKED, "thanks", person + 1, NOON) is None
 
 
 def test_choosing_again_changes_nothing_and_what_another_worker_holds_is_left(conn: sa.Connection, engine: sa.Engine):

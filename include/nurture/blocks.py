@@ -22,6 +22,14 @@ class Variant(NamedTuple):
     shown: frozenset[str] = frozenset()
 
 
+class Reader(NamedTuple):
+    """One lead as an email addresses it: name, company, and the blocks that it shows."""
+
+    name: str | None
+    company: str | None
+    shown: tuple[str, ...]
+
+
 def choose(conn: sa.Connection, product: Product, email: str, as_of: datetime) -> list[Variant]:
     """Choose the blocks of every due message of an email and return the variants that are due.
 
@@ -46,12 +54,15 @@ def choose(conn: sa.Connection, product: Product, email: str, as_of: datetime) -
     return [variant for variant in variants if variant.shown <= names]
 
 
-def shown_to(conn: sa.Connection, product: Product, email: str, lead_id: int, as_of: datetime) -> list[str]:
-    """Return the names of an email's blocks that one current lead gets."""
-    return [
+def reader(conn: sa.Connection, product: Product, email: str, lead_id: int, as_of: datetime) -> Reader | None:
+    """Return how one lead would read an email at a moment, or None when there is no such lead."""
+    person = db.run(conn, db.statements("blocks").person, lead_id=lead_id).one_or_none()
+    if person is None:
+        return None
+    is_theirs = predicates.leads.c.lead_id == person.lead_id
+    shown = tuple(
         block.block
         for block in product.emails[email].terms.blocks
-        if conn.execute(
-            predicates.audience(block.when, product, as_of).where(predicates.leads.c.lead_id == lead_id)
-        ).first()
-    ]
+        if conn.execute(predicates.audience(block.when, product, as_of).where(is_theirs)).first()
+    )
+    return Reader(person.name, person.company, shown)

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from nurture.definitions.conditions import Condition, Range
@@ -22,6 +22,7 @@ def _known_zone(name: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
 Language = Literal["ja", "en"]  # of a mail's own words: greeting, legal part
 
 
@@ -217,7 +218,7 @@ class Product(Model):
     site: str = ""
     language: Language = "ja"
     sender: Sender
-    test_recipients: list[str] = []
+    test_recipients: list[Mailbox] = []
     target: TargetDefinition = TargetDefinition()
     segments: dict[Name, Condition] = {}
     scoring: Scoring
