@@ -1,14 +1,14 @@
 -- name: expire
--- Later than send_within a planned message is not sent any more.
+-- Later than send_within, or than its email's last day, a planned message is not sent any more.
 with expired as (
     update messages
     set status = 'expired', ended_reason = 'expired'
     where
         messages.product = %(product)s::text
         and messages.status = 'planned'
-        and messages.expires_at <= %(at)s::timestamptz
+        and (messages.expires_at <= %(at)s::timestamptz or messages.email = any(%(past_emails)s::text []))
         and messages.due_at <= %(as_of)s::timestamptz
-    returning messages.message_id
+    returning messages.message_id, messages.email
 ),
 
 explained as (
@@ -16,7 +16,7 @@ explained as (
     select
         expired.message_id,
         'never',
-        'expired',
+        case when expired.email = any(%(past_emails)s::text []) then 'the email has expired' else 'expired' end,
         %(at)s::timestamptz
     from expired
 )
@@ -56,19 +56,31 @@ explained as (
 
 select count(*) from moved;
 
--- name: due_batches
--- What of the product is due, by email and occasion, the longest waiting first: a request is of one occasion.
+-- name: due_emails
+-- Which emails of the product are due, the longest waiting first.
 select
     messages.email,
-    messages.occasion,
     count(*) as due
 from messages
 where
     messages.product = %(product)s::text
     and messages.status = 'planned'
     and messages.due_at <= %(as_of)s::timestamptz
-group by messages.email, messages.occasion
-order by min(messages.due_at), messages.email, messages.occasion;
+group by messages.email
+order by min(messages.due_at), messages.email;
+
+-- name: due_occasions
+-- For which occasions an email is due in a variant, the longest waiting first: a request is of one occasion.
+select messages.occasion
+from messages
+where
+    messages.product = %(product)s::text
+    and messages.email = %(email)s::text
+    and (%(variant)s::text is null or messages.variant = %(variant)s::text)
+    and messages.status = 'planned'
+    and messages.due_at <= %(as_of)s::timestamptz
+group by messages.occasion
+order by min(messages.due_at), messages.occasion;
 
 -- name: recent_requests
 -- The product's newest requests that say whether the provider answers; a refusal does not say that it sends (N3).
@@ -153,6 +165,7 @@ from (
         messages.product = %(product)s::text
         and messages.email = %(email)s::text
         and messages.occasion = %(occasion)s::text
+        and (%(variant)s::text is null or messages.variant = %(variant)s::text)
         and messages.status = 'planned'
         and messages.due_at <= %(as_of)s::timestamptz
         and (octet_length(concat(people.name, people.company)) > %(long)s::integer) = %(is_alone)s::boolean

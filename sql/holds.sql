@@ -69,6 +69,7 @@ with due as (
         and messages.due_at <= %(as_of)s::timestamptz
         and (%(email)s::text is null or messages.email = %(email)s::text)
         and (%(occasion)s::text is null or messages.occasion = %(occasion)s::text)
+        and (%(variant)s::text is null or messages.variant = %(variant)s::text)
 ),
 
 explained as (

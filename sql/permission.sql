@@ -207,11 +207,6 @@ judged as (
                 > %(mails)s::integer
                 then 'frequency cap'
             when
-                count(*) filter (where permitted.never is null)
-                    over (partition by permitted.address_id order by permitted.position)
-                > 1
-                then 'one at a time for a mailbox'
-            when
                 permitted.account_id is not null
                 and permitted.number_mailed
                 + count(*) filter (where permitted.never is null)
@@ -254,7 +249,6 @@ set
         when placed.not_now = 'frequency cap' and placed.waits_for_budget then %(tomorrow)s::timestamptz
         when placed.not_now = 'frequency cap' then placed.free_at
         when placed.not_now = 'enough people of the company' then placed.account_free_at
-        when placed.not_now is not null then %(at)s::timestamptz + interval '1 minute'
         when placed.is_over then %(tomorrow)s::timestamptz
     end
 from placed

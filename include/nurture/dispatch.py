@@ -1,7 +1,6 @@
 """Dispatch: turn a due message into an accepted one, once."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import approvals, calendars, db, emails, holds, tokens
+from nurture import approvals, blocks, calendars, db, emails, holds, tokens
 from nurture.answers import Refused, Unanswered
 from nurture.definitions.limits import SendingDomain
 from nurture.definitions.products import Calendar, Company, Product
@@ -50,6 +49,15 @@ class Claimed(NamedTuple):
     occasion_mark: str
     name: str | None
     company: str | None
+
+
+class Batch(NamedTuple):
+    """What one request may hold: one email in one variant (None: it has none), of one occasion."""
+
+    email: str
+    occasion: str
+    variant: str | None
+    content_hash: str
 
 
 class Stopped(Exception):
@@ -110,22 +118,20 @@ class _Dispatch:
     def run(self) -> dict[str, int]:
         """Expire, wait for business hours, then send email by email."""
         which = {"product": self.product.product, "as_of": self.as_of, "at": self.at}
-        self.counts["expired"] = db.run(self.conn, self.sql.expire, **which).scalar_one()
+        past = [name for name, email in self.product.emails.items() if email.terms.is_past(self.day)]
+        self.counts["expired"] = db.run(self.conn, self.sql.expire, past_emails=past, **which).scalar_one()
         opens = calendars.next_open(self.calendar, self.product.zone, self.at)
         if opens > self.at:
             self.counts["not_now"] = db.run(self.conn, self.sql.wait_until_open, until=opens, **which).scalar_one()
             self.conn.commit()
             return self.counts
         self.conn.commit()
-        due = db.run(self.conn, self.sql.due_batches, product=self.product.product, as_of=self.as_of).all()
+        due = db.run(self.conn, self.sql.due_emails, product=self.product.product, as_of=self.as_of).all()
         self.conn.commit()
         broken = []
-        audiences = Counter[str]()
-        for batch in due:
-            audiences[batch.email] += batch.due
-        for email, occasion, _ in due:
+        for email, audience in due:
             try:
-                self._send_batch(email, occasion, audiences[email])
+                self._send_email(email, audience)
             except Problem as problem:  # one email that cannot be rendered stops no other
                 self.conn.rollback()
                 broken.append(str(problem))
@@ -142,43 +148,49 @@ class _Dispatch:
             )
         return self.counts
 
-    def _send_batch(self, email: str, occasion: str, audience: int) -> None:
-        content = emails.render(self.product, email)
-        content_hash = content.hash()
-        db.run(
-            self.conn, self.sql.keep_content,
-            content_hash=content_hash, product=self.product.product, email=email,
-            subject=content.subject, text=content.text, html=content.html,
-        )  # fmt: skip
-        in_the_way = approvals.stands_in_the_way(
-            self.conn, self.product.approval, self.product.product, email, content_hash, audience, self.at
-        )
-        self.conn.commit()
-        if in_the_way:
-            self._explain(in_the_way, None, email, occasion)
-            return
+    def _send_email(self, email: str, audience: int) -> None:
+        """Send what is due of an email, variant by variant and occasion by occasion: each is a batch of its own."""
+        which = {"product": self.product.product, "email": email, "as_of": self.as_of}
+        for variant in blocks.choose(self.conn, self.product, email, self.as_of):
+            content = emails.render(self.product, email, shown=variant.shown)
+            content_hash = content.hash()
+            db.run(
+                self.conn, self.sql.keep_content,
+                content_hash=content_hash, product=self.product.product, email=email,
+                subject=content.subject, text=content.text, html=content.html,
+            )  # fmt: skip
+            in_the_way = approvals.stands_in_the_way(
+                self.conn, self.product.approval, self.product.product, email, content_hash, audience, self.at
+            )
+            occasions = db.run(self.conn, self.sql.due_occasions, variant=variant.key, **which).scalars().all()
+            self.conn.commit()
+            for occasion in occasions:
+                batch = Batch(email, occasion, variant.key, content_hash)
+                if in_the_way:
+                    self._explain(in_the_way, None, batch)
+                else:
+                    self._send_batch(batch, content)
+
+    def _send_batch(self, batch: Batch, content: emails.Rendered) -> None:
         self.size = AT_MOST
         for is_alone in (False, True):
             while (allowed := min(self._allowed(), 1 if is_alone else self.size)) > 0:
                 probing = allowed == 1 and self.size > 1 and not is_alone
                 rendered = content.with_mark(emails.new_mark())
-                request_id, claimed, judged = self._claim(
-                    (email, occasion), content_hash, rendered.mark, allowed, probing, is_alone
-                )  # fmt: skip
+                request_id, claimed, judged = self._claim(batch, rendered.mark, allowed, probing, is_alone)
                 committed = time.monotonic()
                 if claimed:
                     self._post(request_id, rendered, claimed, committed, is_alone)
                 elif judged == 0:
                     break
 
-    def _explain(
-        self, reason: str, until: datetime | None, email: str | None = None, occasion: str | None = None
-    ) -> None:
+    def _explain(self, reason: str, until: datetime | None, batch: Batch | None = None) -> None:
         """Say of all that is due, or of one batch, why it is held; it stays due (N5)."""
+        email, occasion, variant, _ = batch or (None, None, None, None)
         self.counts["not_now"] += db.run(
             self.conn, db.statements("holds").explain_held,
-            product=self.product.product, email=email, occasion=occasion, as_of=self.as_of, at=self.at, reason=reason,
-            until=until,
+            product=self.product.product, email=email, occasion=occasion, variant=variant, as_of=self.as_of,
+            at=self.at, reason=reason, until=until,
         ).scalar_one()  # fmt: skip
         self.conn.commit()
 
@@ -216,18 +228,18 @@ class _Dispatch:
         )
 
     def _claim(
-        self, batch: tuple[str, str], content_hash: str, mark: str, at_most: int, is_probe: bool, is_alone: bool
+        self, batch: Batch, mark: str, at_most: int, is_probe: bool, is_alone: bool
     ) -> tuple[int, list[Claimed], int]:
         """Commit a request with its members before the call (N2); return its id, them, and how many were judged."""
-        conn, product, (email, occasion) = self.conn, self.product, batch
+        conn, product = self.conn, self.product
         budget_day = {"product": product.product, "domain": self.domain, "day": self.day}
         self._look()
         db.run(conn, self.sql.create_claim)
         db.run(conn, self.permission.open_budgets, **budget_day)
         judged = db.count(
             conn, self.sql.lock_due,
-            product=product.product, email=email, occasion=occasion, as_of=self.as_of, at_most=at_most, long=LONG,
-            is_alone=is_alone,
+            product=product.product, email=batch.email, occasion=batch.occasion, variant=batch.variant,
+            as_of=self.as_of, at_most=at_most, long=LONG, is_alone=is_alone,
         )  # fmt: skip
         if judged == 0:
             conn.commit()
@@ -238,7 +250,8 @@ class _Dispatch:
         self.counts["not_now"] += not_now
         rows = db.run(
             conn, self.sql.open_request,
-            email=email, content_hash=content_hash, mark=mark, at=self.at, is_probe=is_probe, **budget_day,
+            email=batch.email, content_hash=batch.content_hash, mark=mark, at=self.at, is_probe=is_probe,
+            **budget_day,
         ).all()  # fmt: skip
         conn.commit()
         return (
@@ -312,7 +325,7 @@ class _Dispatch:
             "List-Unsubscribe": f"<{values['unsubscribe_url']}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
-        substitutions = {} if is_alone else emails.substitutions(rendered.mark, values, rendered.tags)
+        substitutions = {} if is_alone else emails.substitutions(rendered, values)
         return Recipient(message.message_id, message.occasion_mark, message.address, substitutions, headers)
 
     def _refused(self, request_id: int, claimed: list[Claimed], refusal: Refused) -> None:
