@@ -16,6 +16,7 @@ from nurture.definitions.problems import BrokenDefinition, DefinitionProblem, Do
 from nurture.definitions.products import Company, EmailTemplate, Product, Scenario
 from nurture.definitions.references import REGIONS, Names, circles, of_product, of_scenario
 from nurture.definitions.sources import SourceDefinition
+from nurture.definitions.vocabulary import Vocabulary
 from nurture.definitions.yaml12 import NotReadable, read
 from nurture.problem import Problem
 
@@ -134,6 +135,18 @@ def load_sources(root: Path | None = None) -> dict[str, SourceDefinition]:
     if problems:
         raise BrokenDefinition(problems)
     return sources
+
+
+def load_vocabulary(root: Path | None = None) -> Vocabulary:
+    """Load vocabulary.yaml, the shipped one where the folder has none; raise `BrokenDefinition`."""
+    root = root or include_root()
+    if not (root / "vocabulary.yaml").exists():
+        root = Path(__file__).resolve().parents[2]
+    problems: list[DefinitionProblem] = []
+    vocabulary, _ = _read(root / "vocabulary.yaml", root, Vocabulary, problems)
+    if vocabulary is None:
+        raise BrokenDefinition(problems)
+    return vocabulary
 
 
 def product_folders(root: Path) -> Iterator[Path]:

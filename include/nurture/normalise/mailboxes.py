@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from publicsuffixlist import PublicSuffixList
 
+from nurture.normalise.domains import freemail_meant
 from nurture.normalise.texts import REMEMBERED
 
 _WRAPPING = re.compile(r"^(?:.*<\s*)?(?:mailto:)?\s*([^<>?\s]+@[^<>?\s]+?)(?:\?[^>]*)?(?:\s*>.*)?$", re.IGNORECASE)
@@ -30,6 +31,7 @@ class Mailbox(NamedTuple):
     is_role: bool
     is_freemail: bool
     unmailable: str | None
+    proposed: str | None  # the address that it may be a slip of: for a person to judge
 
 
 @lru_cache(REMEMBERED)
@@ -51,14 +53,16 @@ def read_mailbox(text: str, roles: frozenset[str], freemail: frozenset[str]) -> 
     domain = registrable(host)
     if host in ("gmail.com", "googlemail.com"):
         host, name = "gmail.com", name.replace(".", "")
+    meant = None if domain in freemail else freemail_meant(host, freemail)
     refused = "its dots are against RFC 5321 (an old docomo or au address): SendGrid refuses it"
     return Mailbox(
         address=address,
         key=f"{name}@{host}",
         domain=domain,
         is_role=_is_role(name, roles),
-        is_freemail=domain in freemail or host in freemail,
+        is_freemail=domain in freemail or host in freemail or meant is not None,
         unmailable=refused if ".." in local or local[0] == "." or local[-1] == "." else None,
+        proposed=f"{local}@{meant}" if meant else None,
     )
 
 

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import ParseError
 
 import msgspec
 
+from nurture.definitions.sources import SourceDefinition
 from nurture.problem import Problem
 
 CHUNK = 1 << 20
@@ -52,10 +53,19 @@ class Table:
 
 
 class Columns(NamedTuple):
-    """The columns that a definition names, and those of them that a file must have."""
+    """The columns that a definition names, those of them that must be there, and what else each may be called."""
 
     named: Sequence[str]
     needed: Sequence[str]
+    called: dict[str, str]  # a folded heading -> the column that it is
+
+    @classmethod
+    def of(cls, definition: SourceDefinition) -> "Columns":
+        """Return the columns of a source's definition."""
+        named, optional = definition.named_columns(), set(definition.optional)
+        called = {_folded(other): column for column, others in definition.headings.items() for other in others}
+        called |= {_folded(column): column for column in named}
+        return cls(named, [column for column in named if column not in optional], called)
 
 
 def open_csv(stream: IO[bytes], encoding: str, columns: Columns, file: str) -> Table:
@@ -65,7 +75,7 @@ def open_csv(stream: IO[bytes], encoding: str, columns: Columns, file: str) -> T
     one with `surrogateescape`, so that a row with bad bytes spoils no other and keeps its bytes.
     """
     records = _Records(stream, encoding)
-    header = _header((record.values for record in records if isinstance(record, _Record)), columns, file)
+    header = find_header((record.values for record in records if isinstance(record, _Record)), columns, file)
     records.width = len(header)
     return Table(header, _csv_rows(records, header))
 
@@ -95,7 +105,7 @@ def open_xlsx(stream: IO[bytes], columns: Columns, file: str) -> Table:
         sheet.reset_dimensions()  # Some writers say that a sheet is one cell large.
         rows = enumerate(sheet.iter_rows(values_only=True), start=1)
         try:
-            header = _header((_without_end([_text(cell) for cell in cells]) for _, cells in rows), columns, file)
+            header = find_header((_without_end([text_of(cell) for cell in cells]) for _, cells in rows), columns, file)
         except Problem as problem:
             failure = failure if failure and "its columns are" in str(failure) else problem
             continue
@@ -217,6 +227,14 @@ def _csv_rows(records: Iterable[_Record | Broken], header: list[str]) -> Iterato
             yield Row(line, values, _json(dict(zip(header, values, strict=True))), raw)
 
 
+def row_of(line: int, header: list[str], values: list[str]) -> Row | Broken:
+    """Return a row that came as values, with no bytes of its own: its JSON stands for them."""
+    payload = _json(dict(zip(header, values, strict=True)))
+    if b"\\u0000" in payload:
+        return Broken(line, "NUL character, which no text can hold", payload)
+    return Row(line, values, payload, payload)
+
+
 def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row | Broken]:
     seen: dict[str, None] = {}
     line = 0
@@ -242,22 +260,22 @@ def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row |
             yield Broken(line, "NUL character, which no text can hold", raw)
         else:
             seen.update(dict.fromkeys(read))
-            values = [cell if type(cell := read.get(name)) is str else _text(cell) for name in columns.named]
+            values = [cell if type(cell := read.get(name)) is str else text_of(cell) for name in columns.named]
             yield Row(line, values, payload, raw)
     missing = [column for column in columns.needed if column not in seen]
     if seen and missing:
-        raise _lacks(file, missing, seen)
+        raise lacks(file, missing, seen)
 
 
 def _xlsx_rows(rows: Iterator[tuple[int, tuple[Any, ...]]], header: list[str], file: str) -> Iterator[Row | Broken]:
     width = len(header)
     try:
         for line, cells in rows:
-            values = [_text(cell) for cell in cells[:width]]
+            values = [text_of(cell) for cell in cells[:width]]
             values += [""] * (width - len(values))
             beyond = [place for place, cell in enumerate(cells[width:], start=width + 1) if cell not in (None, "")]
             if beyond:
-                raw = _json([_text(cell) for cell in cells])
+                raw = _json([text_of(cell) for cell in cells])
                 yield Broken(line, f"column count {beyond[-1]}, expected {width}", raw)
             elif any(values) and values != header:
                 yield Row(line, values, _json(dict(zip(header, values, strict=True))), _json(values))
@@ -265,28 +283,27 @@ def _xlsx_rows(rows: Iterator[tuple[int, tuple[Any, ...]]], header: list[str], f
         raise Problem(f"{file} breaks off: {error}") from error
 
 
-def _header(rows: Iterable[Sequence[str]], columns: Columns, file: str) -> list[str]:
+def find_header(rows: Iterable[Sequence[str]], columns: Columns, file: str) -> list[str]:
     """Return the first row that has all the needed columns; raise Problem with the columns there are."""
     best: Sequence[str] = ()
     most = 0
     for seen, values in enumerate(rows):
-        names = {_folded(value) for value in values}
-        found = sum(_folded(column) in names for column in columns.needed)
+        names = {columns.called.get(_folded(value)) for value in values}
+        found = sum(column in names for column in columns.needed)
         if found == len(columns.needed):
-            return _named(values, columns.named)
+            return _named(values, columns.called)
         if found > most or not best:
             best, most = values, found
         if seen >= TITLE_ROWS:
             break
     if not best:
         raise Problem(f"{file} is empty")
-    names = {_folded(value) for value in best}
-    raise _lacks(
-        file, [column for column in columns.needed if _folded(column) not in names], [name for name in best if name]
-    )
+    names = {columns.called.get(_folded(value)) for value in best}
+    raise lacks(file, [column for column in columns.needed if column not in names], [name for name in best if name])
 
 
-def _lacks(file: str, missing: Sequence[str], columns: Iterable[str]) -> Problem:
+def lacks(file: str, missing: Sequence[str], columns: Iterable[str]) -> Problem:
+    """Return the Problem of a mapping that names columns which are not there."""
     what = "column" if len(missing) == 1 else "columns"
     shown = ", ".join(columns)
     return Problem(f"{file} lacks the {what} {', '.join(missing)}; its columns are {shown[:1000]}")
@@ -298,12 +315,11 @@ def _without_end(values: list[str]) -> list[str]:
     return values
 
 
-def _named(values: Sequence[str], named: Sequence[str]) -> list[str]:
+def _named(values: Sequence[str], called: dict[str, str]) -> list[str]:
     """Name each column once, as the definition writes it where it does; a second one of a name gets a number."""
-    as_named = {_folded(column): column for column in named}
     names: list[str] = []
     for place, value in enumerate(values, start=1):
-        name = as_named.get(_folded(value)) or value.strip() or f"column {place}"
+        name = called.get(_folded(value)) or value.strip() or f"column {place}"
         names.append(name if name not in names else f"{name} ({place})")
     return names
 
@@ -312,7 +328,7 @@ def _folded(column: str) -> str:
     return unicodedata.normalize("NFKC", column).strip().casefold()
 
 
-def _text(cell: Any) -> str:
+def text_of(cell: Any) -> str:
     """Return a cell or a JSON value as the text that the same value has in a csv file."""
     if isinstance(cell, str):
         return cell
@@ -326,6 +342,8 @@ def _text(cell: Any) -> str:
         return cell.isoformat()
     if isinstance(cell, dict | list):
         return _json(cell).decode()
+    if isinstance(cell, bytes | memoryview):
+        return bytes(cell).hex()
     return str(cell)
 
 
