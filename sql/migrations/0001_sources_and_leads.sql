@@ -47,7 +47,7 @@ create table nurture.source_records (
     constraint a_line_read_in_one_way_is_one_record unique (landing_id, line, content_hash)
 );
 create index source_records_not_consolidated on nurture.source_records (record_id) where lead_id is null;
-create index source_records_by_lead on nurture.source_records (lead_id);
+create index source_records_by_lead on nurture.source_records (lead_id) where lead_id is not null;
 create index source_records_newest on nurture.source_records (source, source_key, record_id desc);
 
 create table nurture.rejected_records (

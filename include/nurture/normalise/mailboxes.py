@@ -20,6 +20,8 @@ _NOBODY = frozenset(
     }
 )  # fmt: skip
 _SUFFIXES = PublicSuffixList()
+_DIGITS = "0123456789"
+_SEVERAL = frozenset({"team", "group", "ml", "list", "all", "members", "dept"})  # the last word of a shared mailbox
 
 
 class Mailbox(NamedTuple):
@@ -48,7 +50,7 @@ def read_mailbox(text: str, roles: frozenset[str], freemail: frozenset[str]) -> 
         address = match[1]
     local, _, host = address.rpartition("@")
     name = (_TAG.sub("", local) or local) if "+" in local else local
-    if name.rstrip("0123456789") in _NOBODY:
+    if name.rstrip(_DIGITS) in _NOBODY:
         return None
     domain = registrable(host)
     if host in ("gmail.com", "googlemail.com"):
@@ -73,7 +75,7 @@ def registrable(host: str) -> str:
 
 
 def _is_role(local: str, roles: frozenset[str]) -> bool:
-    words = [word.rstrip("0123456789") for word in local.replace("-", ".").replace("_", ".").split(".")]
+    words = local.replace("-", ".").replace("_", ".").split(".")
     if len(words) > 3:
         return False
-    return local in roles or words[0] in roles or words[-1] in ("team", "group", "ml", "list", "all", "members", "dept")
+    return local in roles or words[0].rstrip(_DIGITS) in roles or words[-1].rstrip(_DIGITS) in _SEVERAL

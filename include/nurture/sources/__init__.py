@@ -1,7 +1,7 @@
 """Sources: take lead files and tables in, once, row by row; what is broken is kept with its reason.
 
-`files` splits a file into rows, `queries` reads them from another database, `records` reads a row by its source's
-definition, `landing` writes what was read, and `inbox` finds the files.
+`files` and `sheets` split a file into rows, `queries` reads them from another database, `records` reads a row by its
+source's definition, `landing` writes what was read, and `inbox` finds the files.
 """
 
 from nurture.sources.inbox import land, land_inbox, source_of

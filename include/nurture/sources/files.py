@@ -1,16 +1,14 @@
-"""Files: split csv, xlsx and jsonl into rows, in flat memory; a row that cannot be split keeps its bytes and why."""
+"""Files: split csv and jsonl into rows, in flat memory; a row that cannot be split keeps its bytes and why."""
 
 import codecs
 import csv
 import io
 import unicodedata
-import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any, NamedTuple
-from xml.etree.ElementTree import ParseError
 
 import msgspec
 
@@ -18,7 +16,7 @@ from nurture.definitions.sources import SourceDefinition
 from nurture.problem import Problem
 
 CHUNK = 1 << 20
-_json = msgspec.json.Encoder(order="sorted").encode
+as_json = msgspec.json.Encoder(order="sorted").encode
 LONGEST_LINE = 1 << 20  # bytes; what is longer is cut, and its pieces are rejected one by one
 TITLE_ROWS = 50  # the header stands within so many rows
 _BOM = codecs.BOM_UTF8
@@ -86,31 +84,6 @@ def open_jsonl(stream: IO[bytes], columns: Columns, file: str) -> Table:
     Walking them raises Problem at the file's end when a needed column was in no row.
     """
     return Table(list(columns.named), _json_rows(stream, columns, file))
-
-
-def open_xlsx(stream: IO[bytes], columns: Columns, file: str) -> Table:
-    """Return the rows of the first sheet that has a header with all the needed columns.
-
-    A formula is data: it is kept as it is written and never evaluated.
-    """
-    import openpyxl  # It takes 0.2 s to import, and only this kind of file needs it.
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = openpyxl.load_workbook(stream, read_only=True, data_only=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ParseError, ValueError) as error:
-        raise Problem(f"{file} is no readable xlsx file (is it protected by a password?): {error}") from error
-    failure: Problem | None = None
-    for sheet in book.worksheets:
-        sheet.reset_dimensions()  # Some writers say that a sheet is one cell large.
-        rows = enumerate(sheet.iter_rows(values_only=True), start=1)
-        try:
-            header = find_header((_without_end([text_of(cell) for cell in cells]) for _, cells in rows), columns, file)
-        except Problem as problem:
-            failure = failure if failure and "its columns are" in str(failure) else problem
-            continue
-        return Table(header, _xlsx_rows(rows, header, file))
-    raise failure or Problem(f"{file} has no sheet")
 
 
 def detect_encoding(stream: IO[bytes]) -> str:
@@ -224,15 +197,15 @@ def _csv_rows(records: Iterable[_Record | Broken], header: list[str]) -> Iterato
         elif b"\0" in raw:
             yield Broken(line, f"NUL byte at {raw.index(0)}", raw)
         elif any(values) and values != header:
-            yield Row(line, values, _json(dict(zip(header, values, strict=True))), raw)
+            yield Row(line, values, as_json(dict(zip(header, values, strict=True))), raw)
 
 
-def row_of(line: int, header: list[str], values: list[str]) -> Row | Broken:
-    """Return a row that came as values, with no bytes of its own: its JSON stands for them."""
-    payload = _json(dict(zip(header, values, strict=True)))
+def row_of(line: int, header: list[str], values: list[str], raw: bytes = b"") -> Row | Broken:
+    """Return a row that came as values; without bytes of its own its JSON stands for them."""
+    payload = as_json(dict(zip(header, values, strict=True)))
     if b"\\u0000" in payload:
-        return Broken(line, "NUL character, which no text can hold", payload)
-    return Row(line, values, payload, payload)
+        return Broken(line, "NUL character, which no text can hold", raw or payload)
+    return Row(line, values, payload, raw or payload)
 
 
 def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row | Broken]:
@@ -247,7 +220,7 @@ def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row |
         try:
             raw.decode()
             read = msgspec.json.decode(raw.rstrip())
-            payload = _json(read)
+            payload = as_json(read)
         except UnicodeDecodeError as error:
             yield Broken(line, f"undecodable bytes at {error.start}", raw)
             continue
@@ -265,22 +238,6 @@ def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row |
     missing = [column for column in columns.needed if column not in seen]
     if seen and missing:
         raise lacks(file, missing, seen)
-
-
-def _xlsx_rows(rows: Iterator[tuple[int, tuple[Any, ...]]], header: list[str], file: str) -> Iterator[Row | Broken]:
-    width = len(header)
-    try:
-        for line, cells in rows:
-            values = [text_of(cell) for cell in cells[:width]]
-            values += [""] * (width - len(values))
-            beyond = [place for place, cell in enumerate(cells[width:], start=width + 1) if cell not in (None, "")]
-            if beyond:
-                raw = _json([text_of(cell) for cell in cells])
-                yield Broken(line, f"column count {beyond[-1]}, expected {width}", raw)
-            elif any(values) and values != header:
-                yield Row(line, values, _json(dict(zip(header, values, strict=True))), _json(values))
-    except (zipfile.BadZipFile, ParseError, KeyError, ValueError) as error:
-        raise Problem(f"{file} breaks off: {error}") from error
 
 
 def find_header(rows: Iterable[Sequence[str]], columns: Columns, file: str) -> list[str]:
@@ -309,12 +266,6 @@ def lacks(file: str, missing: Sequence[str], columns: Iterable[str]) -> Problem:
     return Problem(f"{file} lacks the {what} {', '.join(missing)}; its columns are {shown[:1000]}")
 
 
-def _without_end(values: list[str]) -> list[str]:
-    while values and not values[-1]:
-        values.pop()
-    return values
-
-
 def _named(values: Sequence[str], called: dict[str, str]) -> list[str]:
     """Name each column once, as the definition writes it where it does; a second one of a name gets a number."""
     names: list[str] = []
@@ -341,7 +292,7 @@ def text_of(cell: Any) -> str:
     if isinstance(cell, date | datetime):
         return cell.isoformat()
     if isinstance(cell, dict | list):
-        return _json(cell).decode()
+        return as_json(cell).decode()
     if isinstance(cell, bytes | memoryview):
         return bytes(cell).hex()
     return str(cell)

@@ -20,7 +20,7 @@ from nurture.definitions.load import load_vocabulary
 from nurture.definitions.sources import SourceDefinition
 from nurture.definitions.vocabulary import Vocabulary
 from nurture.problem import Problem
-from nurture.sources import files
+from nurture.sources import files, sheets
 from nurture.sources.landing import Arrival, Landed, Progress, take_in
 
 _IN_PROGRESS = (".", "~$")
@@ -135,7 +135,7 @@ def _table(definition: SourceDefinition, stream: io.BufferedReader, file: str) -
     columns = files.Columns.of(definition)
     stream.seek(0)
     if definition.format == "xlsx":
-        return files.open_xlsx(stream, columns, file)
+        return sheets.open_xlsx(stream, columns, file)
     if definition.format == "jsonl":
         return files.open_jsonl(stream, columns, file)
     encoding = definition.encoding

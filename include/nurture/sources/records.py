@@ -103,8 +103,9 @@ class Reader:
         for at, understand in self._columns:
             if text := values[at]:
                 shown, matched = understand(text)
-                fields.update(shown)
-                keys.update(matched)
+                fields |= shown
+                if matched:
+                    keys |= matched
         if "department_function" not in fields and "title" in fields:
             _put(fields, "department_function", self._words.department_functions.find(fields["title"]))
         mailbox = None
