@@ -18,6 +18,20 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 
 @bench.command()
+def consolidate(
+    rows: RowsOption = 1_000_000,
+    batch: Annotated[int, typer.Option(min=10, help="Records that come after the first ones.")] = 10_000,
+    seed: SeedOption = 1,
+    splink: Annotated[bool, typer.Option("--splink", help="The same records through splink, for the ratio.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Land and consolidate invented people from their files, a batch more, one more; judged by the truth."""
+    from nurture.benchmarks import consolidate as benchmark
+
+    measured("consolidate", rows, seed, lambda given: benchmark.run(given, batch, with_splink=splink), as_json=as_json)
+
+
+@bench.command()
 def select(rows: RowsOption = 1_000_000, seed: SeedOption = 1, as_json: JsonOption = False) -> None:
     """Refresh segments, plan messages, check 50 products and parse their DAGs."""
     from nurture.benchmarks import select as benchmark
