@@ -23,12 +23,24 @@ def consolidate(
     batch: Annotated[int, typer.Option(min=10, help="Records that come after the first ones.")] = 10_000,
     seed: SeedOption = 1,
     splink: Annotated[bool, typer.Option("--splink", help="The same records through splink, for the ratio.")] = False,
+    febrl: Annotated[bool, typer.Option("--febrl", help="FEBRL 3 and 4 instead, by our matcher.")] = False,
+    patentsview: Annotated[bool, typer.Option("--patentsview", help="PatentsView's inventors instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Land and consolidate invented people from their files, a batch more, one more; judged by the truth."""
-    from nurture.benchmarks import consolidate as benchmark
 
-    measured("consolidate", rows, seed, lambda given: benchmark.run(given, batch, with_splink=splink), as_json=as_json)
+    def run(given: "Bench") -> None:
+        from nurture.benchmarks import consolidate as benchmark
+        from nurture.benchmarks import public_sets
+
+        if febrl:
+            public_sets.febrl(given)
+        if patentsview:
+            public_sets.patentsview(given)
+        if not (febrl or patentsview):
+            benchmark.run(given, batch, with_splink=splink)
+
+    measured("consolidate", rows, seed, run, as_json=as_json)
 
 
 @bench.command()
