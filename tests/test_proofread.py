@@ -139,6 +139,7 @@ def test_a_variant_is_proofread_as_the_mail_is():
         ("https://a.example/a b", "the link 'https://a.example/a b' has a space in it: write %20"),
         ("www.a.example/x", "the link 'www.a.example/x' has no scheme: write https://www.a.example/x"),
         ("//a.example/x", "the link '//a.example/x' has no scheme"),
+        ("/pricing", "the link '/pricing' names no site: write it in full, or `site` in product.yaml"),
         ("javascript:alert(1)", "the link 'javascript:alert(1)' has the scheme javascript:"),
         ("#", "the link '#' leads nowhere"),
         ("", "the link '' leads nowhere"),
