@@ -6,34 +6,37 @@ where segment_members.left_at is not null;
 
 -- name: walk_again
 -- Who went on after the play begins stands where the last mail by then put them, or at the first step.
-update enrollments
-set
-    ended_at = null,
-    ended_reason = null,
-    step = coalesce(
-        last_mails.step,
-        definitions.body #>> '{journey, 0, name}',
-        definitions.body #>> '{journey, 0, email}',
-        enrollments.step
-    ),
-    step_at = coalesce(last_mails.planned_at, enrollments.enrolled_at)
-from enrollments as walking
-inner join definitions on walking.definition_hash = definitions.definition_hash
-left join lateral (
-    select
+with last_mails as (
+    select distinct on (messages.enrollment_id)
+        messages.enrollment_id,
         messages.step,
         messages.planned_at
     from messages
-    where messages.enrollment_id = walking.enrollment_id
-    order by messages.planned_at desc
-    limit 1
-) as last_mails on true
-where
-    enrollments.enrollment_id = walking.enrollment_id
-    and (
-        walking.ended_at >= %(begins_at)s::timestamptz
-        or walking.ended_at is null and walking.step_at >= %(begins_at)s::timestamptz
-    );
+    where messages.enrollment_id is not null
+    order by messages.enrollment_id asc, messages.planned_at desc
+),
+
+standing as (
+    select
+        enrollments.enrollment_id,
+        coalesce(
+            last_mails.step,
+            definitions.body #>> '{journey, 0, name}',
+            definitions.body #>> '{journey, 0, email}'
+        ) as step,
+        coalesce(last_mails.planned_at, enrollments.enrolled_at) as step_at
+    from enrollments
+    inner join definitions on enrollments.definition_hash = definitions.definition_hash
+    left join last_mails on enrollments.enrollment_id = last_mails.enrollment_id
+    where
+        enrollments.ended_at >= %(begins_at)s::timestamptz
+        or enrollments.ended_at is null and enrollments.step_at >= %(begins_at)s::timestamptz
+)
+
+update enrollments
+set ended_at = null, ended_reason = null, step = standing.step, step_at = standing.step_at
+from standing
+where enrollments.enrollment_id = standing.enrollment_id;
 
 -- name: unsend
 -- What was sent, or ended, after the play begins is planned as it was at first.

@@ -4,7 +4,7 @@ select set_config('nurture.at', (%(at)s::timestamptz)::text, false);
 
 -- name: give_room
 -- Memory for the twins; it cannot be changed once a session has made its first.
-select set_config('temp_buffers', '256MB', false);
+select set_config('temp_buffers', '64MB', false);
 
 -- name: remember
 -- A setting of this session that the views below read.
@@ -96,7 +96,7 @@ end $$;
 -- name: members_that_matter
 -- Who was a member when the play begins.
 create temporary view kept_segment_members as
-select told.*
+select told.* -- noqa: AM04
 from nurture.segment_members as told
 where
     told.product = any(string_to_array(current_setting('nurture.products'), ','))
@@ -106,7 +106,7 @@ where
 -- name: enrollments_that_matter
 -- Every earlier enrollment: re-entry asks for them.
 create temporary view kept_enrollments as
-select told.*
+select told.* -- noqa: AM04
 from nurture.enrollments as told
 where
     told.product = any(string_to_array(current_setting('nurture.products'), ','))
@@ -116,7 +116,7 @@ where
 -- What was planned when the play begins and is open, counts against a budget, is of somebody under way, or is of an
 -- entry of the plan that is near.
 create temporary view kept_messages as
-select told.*
+select told.* -- noqa: AM04
 from nurture.messages as told
 where
     told.planned_at < current_setting('nurture.at')::timestamptz
@@ -140,7 +140,7 @@ where
 -- name: decisions_that_matter
 -- Why what is open waits: a reason that does not change is not written again.
 create temporary view kept_decisions as
-select told.*
+select told.* -- noqa: AM04
 from nurture.decisions as told
 inner join nurture.messages on told.message_id = nurture.messages.message_id
 where
@@ -153,7 +153,7 @@ where
 -- name: scores_that_matter
 -- The newest score of each lead when the play begins.
 create temporary view kept_scores as
-select distinct on (told.product, told.lead_id) told.*
+select distinct on (told.product, told.lead_id) told.* -- noqa: AM04
 from nurture.scores as told
 where
     told.product = any(string_to_array(current_setting('nurture.products'), ','))
@@ -163,14 +163,14 @@ order by told.product asc, told.lead_id asc, told.scored_at desc;
 -- name: qualifications_that_matter
 -- Who was found ready before the play begins.
 create temporary view kept_qualifications as
-select told.*
+select told.* -- noqa: AM04
 from nurture.qualifications as told
 where told.qualified_at < current_setting('nurture.at')::timestamptz;
 
 -- name: handoffs_that_matter
 -- What was handed over before the play begins.
 create temporary view kept_handoffs as
-select told.*
+select told.* -- noqa: AM04
 from nurture.handoffs as told
 where told.created_at < current_setting('nurture.at')::timestamptz;
 

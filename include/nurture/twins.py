@@ -25,9 +25,7 @@ LEFT_EMPTY = ("budgets", "contents", "crm_links", "send_attempts", "send_request
 
 
 @contextmanager
-def twins(
-    conn: sa.Connection, begins_at: datetime, products: Sequence[str], remembered: timedelta
-) -> Iterator[None]:
+def twins(conn: sa.Connection, begins_at: datetime, products: Sequence[str], remembered: timedelta) -> Iterator[None]:
     """Let everything that is written within go to copies, which begin as the tables stood before `begins_at`.
 
     `products` are those that are played, `remembered` is how far back a sent mail counts. The connection must hold
