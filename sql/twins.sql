@@ -246,7 +246,8 @@ begin
 end $$;
 
 -- name: sum_up
--- What the planner knows of each twin.
+-- What the planner knows of each twin that has grown: of an empty one it had better know nothing and guess by its
+-- size.
 do $$
 declare
     twin text;
@@ -254,7 +255,10 @@ begin
     for twin in
         select quote_ident(pg_class.relname)
         from pg_class
-        where pg_class.relnamespace = pg_my_temp_schema() and pg_class.relkind = 'r'
+        where
+            pg_class.relnamespace = pg_my_temp_schema()
+            and pg_class.relkind = 'r'
+            and pg_relation_size(pg_class.oid) / 8192 > 1.3 * pg_class.relpages + 20
     loop
         execute 'analyze pg_temp.' || twin;
     end loop;

@@ -1,11 +1,11 @@
-"""A small world for the sample products: two dozen people, what they did by 20 November 2026, and no more."""
+"""A small world for the sample products: two dozen people, what they did by 27 November 2026, and no more."""
 
 from datetime import date, timedelta
 
 import sqlalchemy as sa
 from builders import insert, lead, value
 
-TODAY = date(2026, 11, 20)
+TODAY = date(2026, 11, 27)
 PEOPLE = (
     # source, industry, employees, department, title; what was done so many days ago: (product, kind, subject, days)
     ("exhibition_badges", "manufacturing", 300, "it", "manager", [("cloud_backup", "visited", "/pricing", 5)]),

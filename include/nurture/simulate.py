@@ -22,7 +22,7 @@ from nurture.definitions.conditions import Combination, Points
 from nurture.definitions.load import Loaded
 from nurture.definitions.products import Product, Scenario
 from nurture.played import Played, Simulation, read_played
-from nurture.twins import set_clock, twins
+from nurture.twins import set_clock, sum_up, twins
 
 Report = Callable[[date], None]
 PULSE = timedelta(minutes=5)
@@ -120,6 +120,7 @@ class _Play:
         set_clock(conn, at)
         if is_run:
             pipeline.select(work)
+            sum_up(conn)
         enrolled = pipeline.walk(work)
         if is_run:
             pipeline.plan_due(work)
@@ -129,6 +130,7 @@ class _Play:
         pipeline.qualify(work)
         pipeline.push(work)
         due = db.run(conn, db.statements("dispatch").next_moment, product=product.product).scalar()
+        sum_up(conn)
         conn.commit()
         moved = any(enrolled.values()) or sent
         soonest = at + PULSE if moved else at + timedelta(minutes=1)

@@ -50,7 +50,7 @@ def twins(conn: sa.Connection, begins_at: datetime, products: Sequence[str], rem
         db.run(conn, sql.lay_views)
         db.run(conn, sql.fill_twins, left_empty=list(LEFT_EMPTY))
         db.run(conn, sql.index_twins)
-        db.run(conn, sql.sum_up)
+        sum_up(conn)
         _rewind(conn, begins_at)
         conn.commit()
         yield
@@ -63,6 +63,11 @@ def twins(conn: sa.Connection, begins_at: datetime, products: Sequence[str], rem
 def set_clock(conn: sa.Connection, at: datetime) -> None:
     """Say up to when people have refused, been suppressed and bought."""
     db.run(conn, db.statements("twins").set_clock, at=at)
+
+
+def sum_up(conn: sa.Connection) -> None:
+    """Let the planner know of the twins that have grown; nothing else counts temporary tables."""
+    db.run(conn, db.statements("twins").sum_up)
 
 
 def _rewind(conn: sa.Connection, begins_at: datetime) -> None:
