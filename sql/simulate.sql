@@ -79,6 +79,19 @@ set
 where handoffs.sales_accepted_at >= %(begins_at)s::timestamptz
 or handoffs.sales_qualified_at >= %(begins_at)s::timestamptz;
 
+-- name: unwalk
+-- Up to where a stage remembers having gone, it has not gone yet: it looks at everybody again.
+do $$
+begin
+    if to_regclass('walks') is not null then
+        update walks set walked_at = %(begins_at)s::timestamptz where walked_at > %(begins_at)s::timestamptz;
+    end if;
+    if to_regclass('segment_refreshes') is not null
+        and exists (select from segment_refreshes where as_of >= %(begins_at)s::timestamptz) then
+        delete from segment_refreshes;
+    end if;
+end $$;
+
 -- name: mark_signals
 -- Who did something on the days since the last rescoring is scored anew.
 insert into score_marks (lead_id, product)

@@ -113,28 +113,15 @@ where
     and told.enrolled_at < current_setting('nurture.at')::timestamptz;
 
 -- name: messages_that_matter
--- What was planned when the play begins and is open, counts against a budget, is of somebody under way, or is of an
--- entry of the plan that is near.
+-- Every mail of the products that are played, because none is sent twice; of the others what counts against a budget.
 create temporary view kept_messages as
 select told.* -- noqa: AM04
 from nurture.messages as told
 where
     told.planned_at < current_setting('nurture.at')::timestamptz
     and (
-        told.status in ('planned', 'sending', 'unknown')
+        told.product = any(string_to_array(current_setting('nurture.products'), ','))
         or told.sent_at > current_setting('nurture.remembered')::timestamptz
-        or told.expires_at > current_setting('nurture.remembered')::timestamptz
-        or told.lead_id in (
-            select nurture.enrollments.lead_id
-            from nurture.enrollments
-            where
-                nurture.enrollments.product = any(string_to_array(current_setting('nurture.products'), ','))
-                and nurture.enrollments.enrolled_at < current_setting('nurture.at')::timestamptz
-                and (
-                    nurture.enrollments.ended_at is null
-                    or nurture.enrollments.ended_at >= current_setting('nurture.at')::timestamptz
-                )
-        )
     );
 
 -- name: decisions_that_matter
@@ -242,6 +229,41 @@ begin
         execute 'select setval(pg_get_serial_sequence(' || quote_literal('pg_temp.' || quote_ident(made.name)) || ', '
             || quote_literal(made.key) || '), (select coalesce(max(' || quote_ident(made.key) || '), 0) + 1 from '
             || quote_ident(made.name) || '))';
+    end loop;
+end $$;
+
+-- name: lay_triggers
+-- What a change of an original notes elsewhere, a change of its twin notes in the twin of that.
+do $$
+declare
+    made record;
+begin
+    for made in
+        select
+            pg_trigger.tgfoid as function,
+            pg_get_triggerdef(pg_trigger.oid) as definition,
+            row_number() over (partition by pg_trigger.tgfoid order by pg_trigger.oid) = 1 as is_first
+        from pg_trigger
+        inner join pg_class as originals on pg_trigger.tgrelid = originals.oid
+        inner join pg_class as twins
+            on originals.relname = twins.relname and twins.relnamespace = pg_my_temp_schema()
+        where
+            originals.relnamespace = 'nurture'::regnamespace
+            and twins.relkind = 'r'
+            and not pg_trigger.tgisinternal
+            and pg_trigger.tgconstraint = 0
+        order by is_first desc
+    loop
+        if made.is_first then
+            execute replace(
+                replace(pg_get_functiondef(made.function), 'FUNCTION nurture.', 'FUNCTION pg_temp.'), 'nurture.', ''
+            );
+        end if;
+        execute regexp_replace(
+            replace(made.definition, ' ON nurture.', ' ON pg_temp.'),
+            'EXECUTE FUNCTION (nurture\.)?',
+            'EXECUTE FUNCTION pg_temp.'
+        );
     end loop;
 end $$;
 

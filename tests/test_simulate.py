@@ -92,8 +92,8 @@ def test_a_simulation_says_what_the_stages_then_do(conn: sa.Connection) -> None:
     for _ in range(5):
         lead(conn)
     conn.commit()
-    played = simulate(conn, definitions, "backup", FIRST, FIRST + timedelta(days=10)).in_force
-    live(conn, definitions, FIRST, FIRST + timedelta(days=10))
+    played = simulate(conn, definitions, "backup", FIRST, FIRST + timedelta(days=8)).in_force
+    live(conn, definitions, FIRST, FIRST + timedelta(days=8))
     sent = rows(
         conn,
         "select (accepted_at at time zone 'Asia/Tokyo')::date, email, count(*) from messages where status = 'accepted'"
@@ -111,7 +111,7 @@ def test_a_past_that_was_lived_is_played_again_as_it_was_lived(conn: sa.Connecti
     conn.commit()
     before = simulate(conn, definitions, "backup", FIRST, WEEK).in_force
     live(conn, definitions, FIRST, WEEK)
-    for first in (FIRST, FIRST + timedelta(days=1), FIRST + timedelta(days=2)):
+    for first in (FIRST, FIRST + timedelta(days=2)):
         again = simulate(conn, definitions, "backup", first, WEEK).in_force
         assert again.mails == [row for row in before.mails if row["day"] >= first]
         assert again.scenarios[0]["ended"] == before.scenarios[0]["ended"]
@@ -197,10 +197,10 @@ def test_nobody_waits_for_a_simulation(conn: sa.Connection, engine: sa.Engine) -
 
 
 def test_every_table_that_stages_write_has_a_twin_or_is_only_read(conn: sa.Connection) -> None:
-    from nurture.twins import LEFT_EMPTY, ONLY_READ
+    from nurture.twins import ONLY_READ
 
     known = set(rows(conn, "select relname::text from pg_class where relnamespace = 'nurture'::regnamespace"))
-    assert {(name,) for name in (*ONLY_READ, *LEFT_EMPTY)} <= known
+    assert {(name,) for name in ONLY_READ} <= known
     written = " ".join(
         statement
         for stage in ("segments", "journeys", "plan", "dispatch", "scoring", "handoff", "versions")

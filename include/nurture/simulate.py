@@ -127,8 +127,8 @@ class _Play:
         sent = self._send(work)
         if is_run:
             self._rescore(work)
-        pipeline.qualify(work)
-        pipeline.push(work)
+            pipeline.qualify(work)
+            pipeline.push(work)
         due = db.run(conn, db.statements("dispatch").next_moment, product=product.product).scalar()
         sum_up(conn)
         conn.commit()

@@ -21,7 +21,8 @@ ONLY_READ = (
     "opportunities", "opt_outs", "suppressions",
 )  # fmt: skip
 # Nothing in them matters to what comes: what was spent and asked before the play's first day is over.
-LEFT_EMPTY = ("budgets", "contents", "crm_links", "send_attempts", "send_requests")
+# What a person holds is supposed to be let go.
+LEFT_EMPTY = ("alerts", "budgets", "crm_links", "holds", "send_attempts", "send_requests")
 
 
 @contextmanager
@@ -52,6 +53,7 @@ def twins(conn: sa.Connection, begins_at: datetime, products: Sequence[str], rem
         db.run(conn, sql.index_twins)
         sum_up(conn)
         _rewind(conn, begins_at)
+        db.run(conn, sql.lay_triggers)
         conn.commit()
         yield
     finally:
@@ -74,5 +76,5 @@ def _rewind(conn: sa.Connection, begins_at: datetime) -> None:
     """Undo on the twins what happened from `begins_at` on."""
     sql = db.statements("simulate")
     db.run(conn, sql.rejoin)
-    for statement in (sql.unsend, sql.walk_again, sql.requalify, sql.untell):
+    for statement in (sql.unsend, sql.walk_again, sql.requalify, sql.untell, sql.unwalk):
         db.run(conn, statement, begins_at=begins_at)
