@@ -86,9 +86,9 @@ begin
     if to_regclass('walks') is not null then
         update walks set walked_at = %(begins_at)s::timestamptz where walked_at > %(begins_at)s::timestamptz;
     end if;
-    if to_regclass('segment_refreshes') is not null
-        and exists (select from segment_refreshes where as_of >= %(begins_at)s::timestamptz) then
-        delete from segment_refreshes;
+    if to_regclass('segment_refreshes') is not null then
+        delete from segment_refreshes
+        where exists (select from segment_refreshes as later where later.as_of >= %(begins_at)s::timestamptz);
     end if;
 end $$;
 

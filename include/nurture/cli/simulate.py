@@ -3,13 +3,13 @@
 import json
 import sys
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nurture.cli.run import HomeOption, JsonOption, stack_environment
+from nurture.cli.run import AsOfOption, HomeOption, JsonOption, moment_of, stack_environment
 from nurture.problem import Problem
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def simulate(
     ] = None,
     alone: Annotated[bool, typer.Option("--alone", help="Play no other product: quicker.")] = False,
     chart: Annotated[Path | None, typer.Option("--chart", help="Write the mails of each day there, as SVG.")] = None,
+    as_of: AsOfOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,7 +62,7 @@ def simulate(
     ):
         found = play(
             conn, loaded, product, begins, ends, changed, lambda _: bar.update(1),
-            today=datetime.now(UTC).astimezone(asked.zone).date(), alone=alone,
+            today=moment_of(as_of).astimezone(asked.zone).date(), alone=alone,
         )  # fmt: skip
     if chart:
         from nurture.simulate_chart import draw
