@@ -156,7 +156,12 @@ REASONS: dict[str, tuple[str, str]] = {
     "frequency cap": ("frequency cap", "頻度の上限"),
     "outside business hours": ("out of hours", "営業時間外"),
     "daily budget": ("daily budget", "一日の上限"),
-    "one at a time for a mailbox": ("waits its turn", "順番待ち"),
+    "enough people of the company": ("enough people of a company", "一社あたりの人数の上限"),
+    "consent lapsed": ("consent lapsed", "同意の期限切れ"),
+    "sent before the restore": ("sent before a restore", "復元前に送信済み"),
+    "awaiting approval": ("awaits approval", "承認待ち"),
+    "not approved": ("not approved", "承認されなかった"),
+    "held": ("sending is held", "送信を停止中"),
 }
 
 
