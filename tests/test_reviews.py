@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from builders import DAY, NOON, insert, record, rows
 from consolidating import MAIL, link, merged_pair, owner
 
-from nurture import reviews
+from nurture import merges, reviews
 from nurture.consolidate import consolidate
 
 
@@ -45,7 +45,7 @@ def test_n13_an_undone_merge_gives_two_leads_again_and_refusals_made_meanwhile_h
     link(conn)
     insert(conn, "opt_outs", lead_id=older, product="backup", mail_type="event")
     conn.exec_driver_sql("truncate score_marks")
-    assert reviews.unmerge(conn, younger, "suzuki", NOON + 2 * DAY) == (older, younger)
+    assert merges.undo(conn, younger, "suzuki", NOON + 2 * DAY) == (older, younger)
     assert rows(conn, "select lead_id, merged_into from leads order by lead_id") == [(older, None), (younger, None)]
     assert rows(conn, "select lead_id from opt_outs where mail_type = 'event' order by lead_id") == [
         (older,),
@@ -55,13 +55,13 @@ def test_n13_an_undone_merge_gives_two_leads_again_and_refusals_made_meanwhile_h
     assert rows(conn, "select name, mobile from leads where lead_id = %(lead)s", lead=younger) == [
         ("山田 太郎", "+819012345678")
     ]
-    assert reviews.unmerge(conn, younger, "suzuki", NOON + 2 * DAY) is None
+    assert merges.undo(conn, younger, "suzuki", NOON + 2 * DAY) is None
 
 
 def test_what_was_unmerged_is_never_joined_or_proposed_again(conn: sa.Connection):
     older, younger = merged_pair(conn)
     link(conn)
-    reviews.unmerge(conn, older, "suzuki", NOON + 2 * DAY)
+    merges.undo(conn, older, "suzuki", NOON + 2 * DAY)
     record(conn, "d", email=MAIL, name="山田 太郎", mobile="+819012345678", occurred_at=NOON + 2 * DAY)
     assert consolidate(conn, NOON + 3 * DAY) == {"records": 1, "new_leads": 0, "merged_leads": 0}
     assert reviews.waiting(conn) == []
@@ -72,15 +72,8 @@ def test_what_was_unmerged_is_never_joined_or_proposed_again(conn: sa.Connection
 def test_a_chain_keeps_its_earlier_merge_when_the_newest_is_undone(conn: sa.Connection):
     first, second, third = (insert(conn, "leads", lead_id=at).lead_id for at in (101, 102, 103))
     for survivor, merged in ((second, third), (first, second)):
-        conn.exec_driver_sql(
-            "update leads set merged_into = %(s)s where lead_id = %(m)s or merged_into = %(m)s",
-            {"s": survivor, "m": merged},
-        )
-        conn.exec_driver_sql(
-            """insert into "merges" (survivor_id, merged_id, reason, as_of) values (%(s)s, %(m)s, '', now())""",
-            {"s": survivor, "m": merged},
-        )
-    assert reviews.unmerge(conn, first, "suzuki", NOON) == (first, second)
+        assert merges.merge(conn, survivor, merged, "", NOON) == 1
+    assert merges.undo(conn, first, "suzuki", NOON) == (first, second)
     assert rows(conn, "select lead_id, merged_into from leads order by lead_id") == [
         (first, None),
         (second, None),

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from nurture import db
+from nurture import db, merges
 from nurture.matching import companies
 from nurture.matching.candidates import Row, blocks, hashed, row_of
 from nurture.matching.people import Decision, decide, learn_from
@@ -51,7 +51,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
         return {"records": 0, "new_leads": 0, "merged_leads": 0}
     new = _with_accounts(conn, new)
     rows, decision = _decide(conn, new)
-    lead_of, made, merged = _lead_of(conn, rows, decision, as_of)
+    lead_of, made, survivors = _lead_of(conn, rows, decision, as_of)
     db.run(conn, sql.create_batch)
     db.insert_values(
         conn, sql.insert_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new)
@@ -68,7 +68,10 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
     db.run(conn, sql.survive, as_of=as_of)
     for statement in (sql.fill_accounts, sql.inherit, sql.mark_for_rescoring):
         db.run(conn, statement)
-    return {"records": len(new), "new_leads": made, "merged_leads": merged}
+    if unfilled := set(survivors) - {lead_of[row.record_id] for row in new}:  # merged by what the batch taught
+        db.run(conn, db.statements("merges").drop_batch)
+        merges.fill_again(conn, sorted(unfilled), as_of)
+    return {"records": len(new), "new_leads": made, "merged_leads": len(survivors)}
 
 
 def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
@@ -102,6 +105,7 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         readings,
         rarity,
         apart=[(one, two) for one, two, answer in reviews if answer == "no"],
+        same=[(one, two) for one, two, answer in reviews if answer == "yes"],
         asked=[(one, two) for one, two, _ in reviews],
     )
     if learned := readings.learned():
@@ -115,8 +119,8 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
 
 def _lead_of(
     conn: sa.Connection, rows: Sequence[Row], decision: Decision, as_of: datetime
-) -> tuple[dict[int, int], int, int]:
-    """Make the new leads and the merges; return the lead of each record, and how many were made and merged."""
+) -> tuple[dict[int, int], int, list[int]]:
+    """Make the new leads and the merges; return each record's lead, how many were made, and each merge's survivor."""
     sql = db.statements("consolidate")
     place = {row.record_id: at for at, row in enumerate(rows)}
     people = sorted(decision.people, key=lambda person: min(place[record] for record in person.records))
@@ -131,7 +135,7 @@ def _lead_of(
     lead_of = {
         record: lead_id for person, lead_id in zip(new, new_ids, strict=True) for record in person.records
     }  # fmt: skip
-    merged = 0
+    survivors: list[int] = []
     for person in people:
         found = sorted({leads[record] for record in person.records if record in leads})
         if not found:
@@ -139,11 +143,10 @@ def _lead_of(
         survivor, *others = found
         why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
         for other in others:
-            merged += db.count(
-                conn, sql.merge_lead, survivor=survivor, merged=other, reason=", ".join(why), as_of=as_of
-            )  # fmt: skip
+            merges.merge(conn, survivor, other, ", ".join(why), as_of)
+            survivors.append(survivor)
         lead_of.update(dict.fromkeys(person.records, survivor))
-    return lead_of, len(new), merged
+    return lead_of, len(new), survivors
 
 
 def _identities(

@@ -181,6 +181,7 @@ create table nurture."merges" (
     merged_id bigint not null references nurture.leads (lead_id),
     reason text not null,
     as_of timestamptz not null,
+    did jsonb not null,                -- how both stood and what it ended, by which an undo restores it
     merged_at timestamptz not null default now(),
     undone_at timestamptz,
     constraint a_merge_has_two_leads check (survivor_id <> merged_id)

@@ -63,10 +63,10 @@ def review_pairs(
 @leads.command("unmerge")
 def unmerge_lead(lead: int, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Undo the newest merge of a lead; the two are never joined or proposed again."""
-    from nurture import db, reviews
+    from nurture import db, merges
 
     with db.engine(stack_environment(home)["NURTURE_DSN"]).connect() as conn:
-        undone = reviews.unmerge(conn, lead, _who(), datetime.now(UTC))
+        undone = merges.undo(conn, lead, _who(), datetime.now(UTC))
         conn.commit()
     if undone is None:
         raise Problem(f"lead {lead} has no merge to undo")

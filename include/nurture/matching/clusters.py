@@ -19,6 +19,7 @@ class Cluster:
         "accounts",
         "companies",
         "is_renamed",
+        "is_vouched",
         "lead_id",
         "mailboxes",
         "mobiles",
@@ -34,6 +35,7 @@ class Cluster:
         self.records = [row.record_id]
         self.lead_id = row.lead_id
         self.is_renamed = False
+        self.is_vouched = False  # a person says that somebody bears all these names
         self.names: set[Name] = {row.name} if row.name else set()
         self.mailboxes = {row.mailbox} if row.mailbox else set()
         self.mobiles = {row.mobile} if row.mobile else set()
@@ -116,10 +118,16 @@ class People:
         others = set(more.records)
         return any(not others.isdisjoint(self._apart.get(record, ())) for record in fewer.records)
 
+    def vouch(self, one: int, two: int) -> None:
+        """Believe a person's word that two records are one person's, whatever names they bear."""
+        if (cluster := self.of(one)) is self.of(two):
+            cluster.is_vouched = True
+
     def join(self, one: Cluster, two: Cluster) -> Cluster:
         """Make one cluster of two; the one with the smaller root stays."""
         one.is_renamed |= two.is_renamed or self.likeness(one, two).worst == Agreement.RENAMED
         two.is_renamed = one.is_renamed
+        one.is_vouched = two.is_vouched = one.is_vouched or two.is_vouched
         kept, taken = (one, two) if one.root < two.root else (two, one)
         kept.take(taken)
         self._parents[taken.root] = kept.root
@@ -131,6 +139,8 @@ class People:
         found = [self.agreement(a, b, one, two) for a, b in product(one.names, two.names)]
         if (one.is_renamed or two.is_renamed) and max(found, default=Agreement.UNKNOWN) > Agreement.RENAMED:
             found = [agreement for agreement in found if agreement != Agreement.RENAMED]  # they bore both
+        if (one.is_vouched or two.is_vouched) and max(found, default=Agreement.CONFLICT) >= Agreement.COMPATIBLE:
+            found = [agreement for agreement in found if agreement > Agreement.RENAMED]
         best, worst = max(found, default=Agreement.UNKNOWN), min(found, default=Agreement.UNKNOWN)
         if worst == Agreement.SLIP < best:
             written = [

@@ -36,12 +36,13 @@ def decide(
     readings: Readings,
     rarity: Rarity,
     apart: Collection[tuple[int, int]] = (),
+    same: Collection[tuple[int, int]] = (),
     asked: Collection[tuple[int, int]] = (),
 ) -> Decision:
     """Return the people of these records; rows of one lead, of one key or one CRM id are one from the beginning.
 
-    `apart` are pairs of records that a person has said apart, `asked` all that somebody was asked about. The new
-    rows, which have no lead, are to have been learned from.
+    `apart` are pairs of records that a person has said apart, `same` those said to be one person's, `asked` all that
+    somebody was asked about. The new rows, which have no lead, are to have been learned from.
     """
     apart = set(apart)
     people = People(rows, apart, readings, rarity)
@@ -49,6 +50,8 @@ def decide(
     doubts: list[Doubt] = []
     for edge in _given(rows):
         join(people, edge, edges, vetoed=False)
+    for one, two in same:
+        people.vouch(one, two)
     keyed, people.shared = _by_keys(rows, readings)
     for edge in sorted(keyed, key=lambda edge: (-edge.weight, edge.one, edge.two)):
         join(people, edge, edges, doubts=doubts)
