@@ -79,3 +79,15 @@ insert into match_edges (record_a, record_b, rule, decided_by)
 values (%(record_a)s::bigint, %(record_b)s::bigint, 'review', %(decided_by)s::text)
 on conflict (record_a, record_b, rule) do update
 set is_active = true, decided_by = excluded.decided_by;
+
+-- name: labels
+-- What people answered, by kind of evidence, the commonest first.
+select
+    review_kinds.kind,
+    count(*) filter (where review_kinds.answer = 'yes') as yes_count,
+    count(*) filter (where review_kinds.answer = 'no') as no_count,
+    count(*) filter (where review_kinds.answer = 'not_sure') as not_sure_count,
+    count(*) filter (where review_kinds.answer is null) as waiting_count
+from review_kinds
+group by review_kinds.kind
+order by count(*) desc, review_kinds.kind asc;

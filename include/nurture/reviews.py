@@ -1,5 +1,6 @@
 """Reviews: what a person decides about who is who: two records are one person's, or two people's for ever."""
 
+import math
 from datetime import datetime
 from typing import Any, Literal
 
@@ -42,3 +43,21 @@ def answer(conn: sa.Connection, review_id: int, said: Answer, who: str, at: date
         merges.fill_again(conn, [survivor], at)
     db.run(conn, sql.insert_decided_edge, decided_by=who, **pair)
     return leads[0]
+
+
+def labels(conn: sa.Connection) -> list[dict[str, Any]]:
+    """Return by kind of evidence how people answered: kind, counts, and `least_share`, of yes.
+
+    `least_share` is the lower end of Wilson's 95 % interval (Wilson 1927), which few answers keep low.
+    """
+    found = db.run(conn, db.statements("reviews").labels).mappings()
+    return [{**row, "least_share": _least_share(row["yes_count"], row["no_count"])} for row in found]
+
+
+def _least_share(yes: int, no: int) -> float:
+    number, z = yes + no, 1.96
+    if not number:
+        return 0.0
+    share = yes / number
+    spread = z * math.sqrt(share * (1 - share) / number + z * z / (4 * number * number))
+    return round(max(0.0, (share + z * z / (2 * number) - spread) / (1 + z * z / number)), 3)

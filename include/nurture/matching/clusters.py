@@ -196,14 +196,16 @@ def join(
 ) -> bool:
     """Join the clusters of an edge's records unless their names or a person's word part them; tell whether it did.
 
-    A refusal of names that are not one person's is kept as a doubt where `doubts` is given.
+    A refusal of names that are not one person's is kept as a doubt where `doubts` is given. Under one CRM id a new
+    surname is a marriage; two people's names are an id that was given away.
     """
     one, two = people.of(edge.one), people.of(edge.two)
     if one is two:
         return False
     if edge.rule != "lead" and people.are_apart(one, two):
         return False
-    if vetoed and people.likeness(one, two).worst < Agreement.UNKNOWN:
+    least = Agreement.RENAMED if edge.rule == "crm_id" else Agreement.UNKNOWN
+    if vetoed and people.likeness(one, two).worst < least:
         if doubts is not None:
             doubts.append(
                 Doubt(edge.weight, edge.one, edge.two, {"weight": edge.weight, "rule": edge.rule, "names": "conflict"})
