@@ -50,7 +50,7 @@ on conflict (account_key) do nothing;
 -- name: assign_records
 -- Every record of the batch gets its lead and its account.
 update source_records
-set lead_id = batch.lead_id, account_id = accounts.account_id
+set lead_id = batch.lead_id, account_id = coalesce(accounts.merged_into, accounts.account_id)
 from batch
 left join accounts on batch.account_key = accounts.account_key
 where source_records.record_id = batch.record_id;

@@ -10,10 +10,12 @@ with keys as (
 select
     account_evidence.kind,
     account_evidence.value,
-    account_evidence.account_key,
+    coalesce(survivors.account_key, account_evidence.account_key) as account_key,
     account_evidence.record_count
 from keys
-inner join account_evidence on keys.kind = account_evidence.kind and keys.value = account_evidence.value;
+inner join account_evidence on keys.kind = account_evidence.kind and keys.value = account_evidence.value
+left join accounts on account_evidence.account_key = accounts.account_key and accounts.merged_into is not null
+left join accounts as survivors on accounts.merged_into = survivors.account_id;
 
 -- name: account_sizes
 -- How many records each of these accounts has.

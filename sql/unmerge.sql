@@ -254,7 +254,7 @@ kept as (
 
 update leads
 set
-    account_id = stood.account_id,
+    account_id = coalesce(accounts.merged_into, stood.account_id),
     name = stood.name,
     last_name = stood.last_name,
     first_name = stood.first_name,
@@ -278,6 +278,7 @@ set
     first_seen_at = stood.first_seen_at
 from undone
 cross join lateral jsonb_populate_record(null::leads, undone.did -> 'lead') as stood
+left join accounts on stood.account_id = accounts.account_id
 where leads.lead_id = undone.survivor_id;
 
 -- name: clear_primary

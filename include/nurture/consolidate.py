@@ -22,6 +22,7 @@ from nurture.matching.readings import Readings
 
 BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
 ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
+NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
@@ -68,7 +69,9 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
     ):  # fmt: skip
         db.run(conn, statement)
     db.run(conn, sql.survive, as_of=as_of)
-    for statement in (sql.fill_accounts, sql.inherit, sql.mark_for_rescoring):
+    db.run(conn, sql.fill_accounts)
+    _join_accounts(conn)
+    for statement in (sql.inherit, sql.mark_for_rescoring):
         db.run(conn, statement)
     if unfilled := set(survivors) - {lead_of[row.record_id] for row in new}:  # merged by what the batch taught
         db.run(conn, db.statements("merges").drop_batch)
@@ -85,6 +88,15 @@ def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
     accounts, evidence = companies.assign(new, known)
     db.insert_values(conn, sql.add_account_evidence, sorted(evidence))
     return [row._replace(account=accounts.get(row.record_id, "")) for row in new]
+
+
+def _join_accounts(conn: sa.Connection) -> None:
+    """Make one of the accounts that the batch shows to be one company."""
+    sql = db.statements("accounts")
+    if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
+        for survivor, merged in pairs:
+            db.run(conn, sql.merge_account, survivor=survivor, merged=merged)
+        db.run(conn, db.statements("consolidate").fill_accounts)
 
 
 def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:

@@ -61,7 +61,8 @@ create index rejected_records_by_landing on nurture.rejected_records (landing_id
 
 create table nurture.accounts (
     account_id bigint generated always as identity primary key,
-    account_key text not null unique,  -- domain:…, or company:… where no corporate domain is known
+    account_key text not null unique,  -- domain:…, or company:… where no corporate domain was known
+    merged_into bigint references nurture.accounts (account_id), -- always the survivor itself, never a chain
     name text,
     domain text,
     corporate_number text,
