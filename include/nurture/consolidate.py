@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from nurture import db, merges
+from nurture import db, erasures, merges
 from nurture.matching import companies
 from nurture.matching.candidates import Row, blocks, hashed, row_of
 from nurture.matching.likeness import REVIEWS_PER_1000
@@ -26,14 +26,15 @@ NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
-def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
+def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[str, int]:
     """Give every record that has happened by `as_of` its lead, a batch a transaction; return counts.
 
-    Counts: records, new_leads, merged_leads. Run twice it finds nothing to do.
+    `key` is that of the hashes that erasures left; it is needed when there are any. Counts: records, new_leads,
+    merged_leads. Run twice it finds nothing to do.
     """
     totals = {"records": 0, "new_leads": 0, "merged_leads": 0}
     while True:
-        counts = _consolidate_batch(conn, as_of)
+        counts = _consolidate_batch(conn, as_of, key)
         conn.commit()
         for name, number in counts.items():
             totals[name] += number
@@ -41,7 +42,7 @@ def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
             return totals
 
 
-def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
+def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:
     sql = db.statements("consolidate")
     db.run(conn, sql.lock)
     new = [
@@ -68,6 +69,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
         sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs, sql.insert_events,
     ):  # fmt: skip
         db.run(conn, statement)
+    erasures.refuse_again(conn, key)
     db.run(conn, sql.survive, as_of=as_of)
     db.run(conn, sql.fill_accounts)
     _join_accounts(conn)
