@@ -12,25 +12,29 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from nurture import db
+from nurture import db, erasures, merges
 from nurture.matching import companies
 from nurture.matching.candidates import Row, blocks, hashed, row_of
+from nurture.matching.likeness import REVIEWS_PER_1000
 from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
 BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
+ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
+NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
-def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
+def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[str, int]:
     """Give every record that has happened by `as_of` its lead, a batch a transaction; return counts.
 
-    Counts: records, new_leads, merged_leads. Run twice it finds nothing to do.
+    `key` is that of the hashes that erasures left; it is needed when there are any. Counts: records, new_leads,
+    merged_leads. Run twice it finds nothing to do.
     """
     totals = {"records": 0, "new_leads": 0, "merged_leads": 0}
     while True:
-        counts = _consolidate_batch(conn, as_of)
+        counts = _consolidate_batch(conn, as_of, key)
         conn.commit()
         for name, number in counts.items():
             totals[name] += number
@@ -38,7 +42,7 @@ def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
             return totals
 
 
-def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
+def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:
     sql = db.statements("consolidate")
     db.run(conn, sql.lock)
     new = [
@@ -51,7 +55,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
         return {"records": 0, "new_leads": 0, "merged_leads": 0}
     new = _with_accounts(conn, new)
     rows, decision = _decide(conn, new)
-    lead_of, made, merged = _lead_of(conn, rows, decision, as_of)
+    lead_of, made, survivors = _lead_of(conn, rows, decision, as_of)
     db.run(conn, sql.create_batch)
     db.insert_values(
         conn, sql.insert_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new)
@@ -65,10 +69,16 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
         sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs, sql.insert_events,
     ):  # fmt: skip
         db.run(conn, statement)
+    erasures.refuse_again(conn, key)
     db.run(conn, sql.survive, as_of=as_of)
-    for statement in (sql.fill_accounts, sql.inherit, sql.mark_for_rescoring):
+    db.run(conn, sql.fill_accounts)
+    _join_accounts(conn)
+    for statement in (sql.inherit, sql.mark_for_rescoring):
         db.run(conn, statement)
-    return {"records": len(new), "new_leads": made, "merged_leads": merged}
+    if unfilled := set(survivors) - {lead_of[row.record_id] for row in new}:  # merged by what the batch taught
+        db.run(conn, db.statements("merges").drop_batch)
+        merges.fill_again(conn, sorted(unfilled), as_of)
+    return {"records": len(new), "new_leads": made, "merged_leads": len(survivors)}
 
 
 def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
@@ -80,6 +90,15 @@ def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
     accounts, evidence = companies.assign(new, known)
     db.insert_values(conn, sql.add_account_evidence, sorted(evidence))
     return [row._replace(account=accounts.get(row.record_id, "")) for row in new]
+
+
+def _join_accounts(conn: sa.Connection) -> None:
+    """Make one of the accounts that the batch shows to be one company."""
+    sql = db.statements("accounts")
+    if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
+        for survivor, merged in pairs:
+            db.run(conn, sql.merge_account, survivor=survivor, merged=merged)
+        db.run(conn, db.statements("consolidate").fill_accounts)
 
 
 def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
@@ -102,6 +121,7 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         readings,
         rarity,
         apart=[(one, two) for one, two, answer in reviews if answer == "no"],
+        same=[(one, two) for one, two, answer in reviews if answer == "yes"],
         asked=[(one, two) for one, two, _ in reviews],
     )
     if learned := readings.learned():
@@ -115,8 +135,8 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
 
 def _lead_of(
     conn: sa.Connection, rows: Sequence[Row], decision: Decision, as_of: datetime
-) -> tuple[dict[int, int], int, int]:
-    """Make the new leads and the merges; return the lead of each record, and how many were made and merged."""
+) -> tuple[dict[int, int], int, list[int]]:
+    """Make the new leads and the merges; return each record's lead, how many were made, and each merge's survivor."""
     sql = db.statements("consolidate")
     place = {row.record_id: at for at, row in enumerate(rows)}
     people = sorted(decision.people, key=lambda person: min(place[record] for record in person.records))
@@ -131,7 +151,7 @@ def _lead_of(
     lead_of = {
         record: lead_id for person, lead_id in zip(new, new_ids, strict=True) for record in person.records
     }  # fmt: skip
-    merged = 0
+    survivors: list[int] = []
     for person in people:
         found = sorted({leads[record] for record in person.records if record in leads})
         if not found:
@@ -139,11 +159,10 @@ def _lead_of(
         survivor, *others = found
         why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
         for other in others:
-            merged += db.count(
-                conn, sql.merge_lead, survivor=survivor, merged=other, reason=", ".join(why), as_of=as_of
-            )  # fmt: skip
+            merges.merge(conn, survivor, other, ", ".join(why), as_of)
+            survivors.append(survivor)
         lead_of.update(dict.fromkeys(person.records, survivor))
-    return lead_of, len(new), merged
+    return lead_of, len(new), survivors
 
 
 def _identities(
@@ -155,7 +174,7 @@ def _identities(
         name = row.name.key if row.name else ""
         keys = [("record", row.source_key, "", False)]
         if row.crm_id:
-            keys.append(("crm_id", row.crm_id, "", False))
+            keys.append(("crm_id", row.crm_id, name, False))
         if row.mailbox:
             keys.append(("email", row.mailbox, name, ("mailbox", row.mailbox) in shared))
         if row.mobile and row.name:
@@ -180,6 +199,7 @@ def _explain(conn: sa.Connection, decision: Decision) -> None:
             sql.insert_match_reviews,
             ((min(a, b), max(a, b), db.as_json(evidence)) for _, a, b, evidence in decision.doubts),
         )
+        db.run(conn, sql.trim_reviews, per_1000=REVIEWS_PER_1000, enough=ENOUGH_ANSWERS)
     if decision.shared:
         keys = [{"kind": _KINDS[kind], "value": value} for kind, value in sorted(decision.shared)]
         db.run(conn, sql.mark_shared_identities, keys=db.json_rows(keys))
