@@ -56,6 +56,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
     db.insert_values(
         conn, sql.insert_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new)
     )
+    db.run(conn, sql.analyze_batch)
     db.run(conn, sql.insert_accounts)
     db.run(conn, sql.assign_records)
     db.insert_values(conn, sql.insert_identities, _identities(new, lead_of, decision.shared, as_of))
