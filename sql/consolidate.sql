@@ -3,13 +3,25 @@
 select pg_advisory_xact_lock(7310002);
 
 -- name: new_records
--- The records that no lead has yet and that have happened by as_of, oldest first.
+-- The records that no lead has yet and that have happened by as_of, oldest first, as matching sees them.
 select
     source_records.record_id,
     source_records.source || '/' || source_records.source_key as source_key,
-    source_records.fields,
-    source_records.keys,
-    source_records.occurred_at
+    null::bigint as lead_id,
+    null::text as account_key,
+    source_records.keys ->> 'name' as name_key,
+    source_records.fields ->> 'last_name' as last_name,
+    source_records.fields ->> 'first_name' as first_name,
+    source_records.fields ->> 'name' as full_name,
+    coalesce(source_records.fields ->> 'kana', source_records.keys ->> 'kana') as kana,
+    source_records.keys ->> 'crm_id' as crm_id,
+    case when source_records.keys -> 'is_role' is null then source_records.keys ->> 'email' end as mailbox,
+    source_records.keys ->> 'domain' as domain,
+    source_records.keys ->> 'mobile' as mobile,
+    source_records.keys ->> 'phone' as phone,
+    source_records.keys ->> 'company' as company,
+    source_records.keys ->> 'corporate_number' as corporate_number,
+    coalesce(source_records.fields ->> 'postal_code', source_records.fields ->> 'region') as place
 from source_records
 where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s::timestamptz
 order by source_records.occurred_at asc, source_records.record_id asc
@@ -33,9 +45,9 @@ create temporary table batch (
     account_key text
 ) on commit drop;
 
--- name: insert_batch
+-- name: copy_batch
 -- The batch's rows.
-insert into batch (record_id, lead_id, account_key) values %(values)s;
+copy batch (record_id, lead_id, account_key) from stdin;
 
 -- name: analyze_batch
 -- The planner has to know whether a batch is one record or a million.
@@ -59,9 +71,31 @@ from batch
 left join accounts on batch.account_key = accounts.account_key
 where source_records.record_id = batch.record_id;
 
+-- name: create_told
+-- The keys that identify the batch's leads.
+create temporary table told (
+    kind text not null,
+    value text not null,
+    name_key text not null,
+    lead_id bigint not null,
+    is_shared boolean not null
+) on commit drop;
+
+-- name: copy_told
+-- The keys of the batch.
+copy told (kind, value, name_key, lead_id, is_shared) from stdin;
+
 -- name: insert_identities
--- The keys that identify the batch's leads; one that is open already stays whose it is.
-insert into identities (kind, value, name_key, lead_id, is_shared, opened_at) values %(values)s
+-- One that is open already stays whose it is.
+insert into identities (kind, value, name_key, lead_id, is_shared, opened_at)
+select
+    told.kind,
+    told.value,
+    told.name_key,
+    told.lead_id,
+    told.is_shared,
+    %(as_of)s::timestamptz
+from told
 on conflict (kind, value, name_key) where closed_at is null and not is_shared do nothing;
 
 -- name: merge_lead

@@ -77,7 +77,7 @@ def _fill_again(conn: sa.Connection, leads: Any, at: datetime) -> None:
     sql, stage = db.statements("reviews"), db.statements("consolidate")
     found = db.run(conn, sql.records_of, leads=list(leads)).all()
     db.run(conn, stage.create_batch)
-    db.insert_values(conn, stage.insert_batch, ((record_id, lead_id, None) for record_id, lead_id in found))
+    db.copy_rows(conn, stage.copy_batch, ((record_id, lead_id, None) for record_id, lead_id in found))
     db.run(conn, stage.survive, as_of=at)
     for statement in (stage.fill_accounts, stage.inherit, stage.mark_for_rescoring):
         db.run(conn, statement)

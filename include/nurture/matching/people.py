@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from nurture.matching.blocks import Blocks
 from nurture.matching.candidates import Row, learn, local_words
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
-from nurture.matching.likeness import REVIEWS_PER_1000, blocked, doubtful, join_by_likeness, worth_asking
+from nurture.matching.likely import likely
+from nurture.matching.likeness import REVIEWS_PER_1000, doubtful, join_by_likeness, worth_asking
 from nurture.matching.names import Agreement, Name, compare
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
@@ -35,13 +37,14 @@ def decide(
     rows: Sequence[Row],
     readings: Readings,
     rarity: Rarity,
+    blocks: Blocks,
     apart: Collection[tuple[int, int]] = (),
     asked: Collection[tuple[int, int]] = (),
 ) -> Decision:
     """Return the people of these records; rows of one lead, of one key or one CRM id are one from the beginning.
 
-    `apart` are pairs of records that a person has said apart, `asked` all that somebody was asked about. The new
-    rows, which have no lead, are to have been learned from.
+    `blocks` are the rows' own; `apart` are pairs of records that a person has said apart, `asked` all that somebody
+    was asked about. The new rows, which have no lead, are to have been learned from.
     """
     apart = set(apart)
     people = People(rows, apart, readings, rarity)
@@ -52,12 +55,8 @@ def decide(
     keyed, people.shared = _by_keys(rows, readings)
     for edge in sorted(keyed, key=lambda edge: (-edge.weight, edge.one, edge.two)):
         join(people, edge, edges, doubts=doubts)
-    pairs = blocked(rows, readings)
-    for _ in range(3):  # what was joined may bridge what was not: a reading, a mailbox, a mobile number
-        before = len(edges)
-        join_by_likeness(people, pairs, edges)
-        if len(edges) == before:
-            break
+    pairs = likely(people, rows, blocks)
+    join_by_likeness(people, pairs, edges)
     doubts += doubtful(people, pairs)
     new = sum(row.lead_id is None for row in rows)
     questions = worth_asking(people, doubts, asked, new * REVIEWS_PER_1000 // 1000)
