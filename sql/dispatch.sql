@@ -1,14 +1,14 @@
 -- name: expire
--- Later than send_within a planned message is not sent any more.
+-- Later than send_within, or than its email's last day, a planned message is not sent any more.
 with expired as (
     update messages
     set status = 'expired', ended_reason = 'expired'
     where
         messages.product = %(product)s::text
         and messages.status = 'planned'
-        and messages.expires_at <= %(at)s::timestamptz
+        and (messages.expires_at <= %(at)s::timestamptz or messages.email = any(%(past_emails)s::text []))
         and messages.due_at <= %(as_of)s::timestamptz
-    returning messages.message_id
+    returning messages.message_id, messages.email
 ),
 
 explained as (
@@ -16,7 +16,7 @@ explained as (
     select
         expired.message_id,
         'never',
-        'expired',
+        case when expired.email = any(%(past_emails)s::text []) then 'the email has expired' else 'expired' end,
         %(at)s::timestamptz
     from expired
 )
@@ -112,7 +112,7 @@ create temporary table if not exists claim (
 ) on commit delete rows;
 
 -- name: lock_due
--- Take due messages of one email with their people and addresses; what another worker holds is left to it.
+-- Take due messages of one email and variant with their people and addresses; what another worker holds is left.
 insert into claim (message_id, person_id, address_id, address, domain, mail_type, unmailable_reason, position)
 select
     locked.message_id,
@@ -139,6 +139,7 @@ from (
     where
         messages.product = %(product)s::text
         and messages.email = %(email)s::text
+        and (%(variant)s::text is null or messages.variant = %(variant)s::text)
         and messages.status = 'planned'
         and messages.due_at <= %(as_of)s::timestamptz
     order by messages.due_at asc, messages.message_id asc

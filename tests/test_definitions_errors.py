@@ -136,7 +136,8 @@ def test_no_month_of_the_sample_plans_is_without_a_mail(root: Path):
         ),
         (
             "emails/restore_drill.mjml", "{% call piece.prose() %}", "{{ lead.nmae }}{% call piece.prose() %}",
-            "include/products/cloud_backup/emails/restore_drill.mjml: unknown value lead.nmae: did you mean 'name'?",
+            "include/products/cloud_backup/emails/restore_drill.mjml:{line}: unknown value lead.nmae: "
+            "did you mean 'name'?",
         ),
         (
             "emails/restore_drill.mjml", "{% endblock %}", "{% endblok %}",

@@ -15,7 +15,7 @@ import pytest
 from loopback import API_KEY, Sandbox, free_port, mail, sandbox
 
 from nurture.answers import Refused, Unanswered
-from nurture.sendgrid import EVENT_TYPES, Recipient, SendGrid, deliverable, request_body
+from nurture.sendgrid import EVENT_TYPES, Recipient, SendGrid, deliverable, request_body, trial_body
 
 SECRET = "yamada.secret@lead.example"
 Answer = Callable[[socket.socket], None]
@@ -44,6 +44,13 @@ def saying(text: str) -> Answer:
 def answering(status: str, body: str = "", *headers: str) -> Answer:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body.encode())}", "Connection: close", *headers]
     return saying("\n".join(lines) + "\n\n" + body)
+
+
+def test_a_test_mail_is_not_tracked_and_names_no_message():
+    body = trial_body(("見本", "news@a.example"), "tester@a.example", "件名", "本文", "<p>本文</p>")
+    assert all(not part["enable"] for part in body["tracking_settings"].values())
+    assert body["personalizations"] == [{"to": [{"email": "tester@a.example"}]}]
+    assert "custom_args" not in body
 
 
 def errors(*told: tuple[str | None, str]) -> str:

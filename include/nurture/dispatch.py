@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import calendars, db, emails, tokens
+from nurture import blocks, calendars, db, emails, tokens
 from nurture.answers import Refused, Unanswered
 from nurture.definitions.products import Calendar, Company, Product
 from nurture.problem import Problem
@@ -86,7 +86,8 @@ class _Dispatch:
     def run(self) -> dict[str, int]:
         """Expire, wait for business hours, then send email by email."""
         which = {"product": self.product.product, "as_of": self.as_of, "at": self.at}
-        self.counts["expired"] = db.run(self.conn, self.sql.expire, **which).scalar_one()
+        past = [name for name, email in self.product.emails.items() if email.terms.is_past(self.day)]
+        self.counts["expired"] = db.run(self.conn, self.sql.expire, past_emails=past, **which).scalar_one()
         opens = calendars.next_open(self.calendar, self.product.zone, self.at)
         if opens > self.at:
             self.counts["not_now"] = db.run(self.conn, self.sql.wait_until_open, until=opens, **which).scalar_one()
@@ -98,7 +99,8 @@ class _Dispatch:
         broken = []
         for email, _ in due:
             try:
-                self._send_email(email)
+                for variant in blocks.choose(self.conn, self.product, email, self.as_of):
+                    self._send_email(email, variant)
             except Problem as problem:  # one email that cannot be rendered stops no other
                 self.conn.rollback()
                 broken.append(str(problem))
@@ -112,8 +114,8 @@ class _Dispatch:
             )
         return self.counts
 
-    def _send_email(self, email: str) -> None:
-        content = emails.render(self.product, email)
+    def _send_email(self, email: str, variant: blocks.Variant) -> None:
+        content = emails.render(self.product, email, shown=variant.shown)
         content_hash = content.hash()
         db.run(
             self.conn, self.sql.keep_content,
@@ -125,7 +127,9 @@ class _Dispatch:
         while (allowed := min(self._allowed(), self.size)) > 0:
             probing = allowed == 1 and self.size > 1
             rendered = content.with_mark(emails.new_mark())
-            request_id, claimed, judged = self._claim(email, content_hash, rendered.mark, allowed, probing)
+            request_id, claimed, judged = self._claim(
+                email, variant.key, content_hash, rendered.mark, allowed, probing
+            )  # fmt: skip
             committed = time.monotonic()
             if claimed:
                 self._post(request_id, rendered, claimed, committed)
@@ -149,7 +153,7 @@ class _Dispatch:
         )
 
     def _claim(
-        self, email: str, content_hash: str, mark: str, at_most: int, is_probe: bool
+        self, email: str, variant: str | None, content_hash: str, mark: str, at_most: int, is_probe: bool
     ) -> tuple[int, list[Claimed], int]:
         """Commit a request with its members before the call (N2); return its id, them, and how many were judged."""
         conn, sql, product = self.conn, self.sql, self.product
@@ -157,7 +161,8 @@ class _Dispatch:
         db.run(conn, sql.create_claim)
         db.run(conn, sql.open_budget, **budget_day)
         judged = db.count(
-            conn, sql.lock_due, product=product.product, email=email, as_of=self.as_of, at_most=at_most
+            conn, sql.lock_due,
+            product=product.product, email=email, variant=variant, as_of=self.as_of, at_most=at_most,
         )  # fmt: skip
         if judged == 0:
             conn.commit()
@@ -220,7 +225,7 @@ class _Dispatch:
             "unsubscribe_url": unsubscribe, "preference_url": unsubscribe,
         }  # fmt: skip
         headers = {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-        substitutions = emails.substitutions(rendered.mark, values, rendered.tags)
+        substitutions = emails.substitutions(rendered, values)
         return Recipient(message.message_id, message.address, substitutions, headers)
 
     def _refused(self, request_id: int, claimed: list[Claimed], refusal: Refused) -> None:

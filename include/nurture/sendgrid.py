@@ -69,6 +69,22 @@ def request_body(
     }
 
 
+def trial_body(sender: tuple[str, str], address: str, subject: str, text: str, html: str) -> dict[str, Any]:
+    """Return the body of `POST /v3/mail/send` for one test mail: outside the ledger, and nothing of it is tracked."""
+    return {
+        "personalizations": [{"to": [{"email": deliverable(address)}]}],
+        "from": {"name": sender[0], "email": sender[1]},
+        "subject": subject,
+        "content": [{"type": "text/plain", "value": text}, {"type": "text/html", "value": html}],
+        "categories": ["test"],
+        "tracking_settings": {
+            "click_tracking": {"enable": False, "enable_text": False},
+            "open_tracking": {"enable": False},
+            "subscription_tracking": {"enable": False},
+        },
+    }
+
+
 def deliverable(address: str) -> str:
     """Return an address as SendGrid takes it: an old docomo or au local part (`a..b`, `.a`, `a.`) is quoted."""
     local, _, domain = address.rpartition("@")

@@ -68,6 +68,7 @@ create table nurture.messages (
     lead_id bigint not null references nurture.leads (lead_id),
     address_id bigint not null references nurture.addresses (address_id),
     email text not null,
+    variant text,                        -- its email's blocks that it shows, as `a+b`, or `-`; chosen when it is due
     mail_type text not null check (mail_type in ('know_how', 'event', 'case_study', 'product_news', 'download')),
     definition_hash text not null references nurture.definitions (definition_hash),
     reason text not null,                -- why this lead: the segment, and since when
@@ -105,6 +106,8 @@ create table nurture.messages (
 create unique index one_message_a_mailbox on nurture.messages (product, occasion, address_id)
 where ended_reason is distinct from 'same mailbox';
 create index messages_due on nurture.messages (product, email, due_at, message_id) where status = 'planned';
+create index messages_due_by_variant on nurture.messages (product, email, variant, due_at, message_id)
+where status = 'planned' and variant is not null;
 create index messages_open on nurture.messages (status) where status in ('sending', 'unknown');
 create index messages_by_lead on nurture.messages (lead_id, sent_at desc);
 create index messages_by_address on nurture.messages (address_id, sent_at desc);

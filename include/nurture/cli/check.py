@@ -16,7 +16,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what a program can read.")] = False,
 ) -> None:
-    """Check products, scenarios, emails and sources; exit 1 when something is wrong."""
+    """Check products, scenarios, emails and sources; exit 1 when something is wrong, 0 when there are warnings only."""
     from nurture.definitions.check import check as check_all
     from nurture.definitions.load import include_root
     from nurture.proofread import proofread
@@ -27,12 +27,15 @@ def check(
     else:
         for problem in checked.problems:
             typer.echo(str(problem), err=True)
+        for warning in checked.warnings:
+            typer.echo(f"warning: {warning}", err=True)
         for note in checked.notes:
             typer.echo(f"note: {note}")
         typer.echo(
             f"In order: {_count(len(checked.products), 'product')}, {_count(checked.scenarios, 'scenario')}, "
             f"{_count(checked.emails, 'email')}, {_count(checked.sources, 'source')}. "
             f"{_count(len(checked.problems), 'problem').capitalize()}."
+            + (f" {_count(len(checked.warnings), 'warning').capitalize()}." if checked.warnings else "")
         )
     if checked.problems:
         sys.exit(1)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from nurture.cli import check, demo, land, leads, preview, run, stack
+from nurture.cli import bench, check, demo, land, leads, preview, run, stack
 from nurture.problem import Problem
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ NOUNS: tuple[tuple[str, typer.Typer], ...] = (
     ("leads", leads.leads),
     ("segments", run.segments),
     ("sends", run.sends),
+    ("bench", bench.bench),
 )
 for noun, commands in NOUNS:
     app.add_typer(commands, name=noun)

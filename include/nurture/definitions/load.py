@@ -13,14 +13,14 @@ from pydantic import ValidationError
 
 from nurture.definitions.model import Model
 from nurture.definitions.problems import BrokenDefinition, DefinitionProblem, Document, problems_of
-from nurture.definitions.products import Company, EmailTemplate, Product, Scenario
-from nurture.definitions.references import REGIONS, Names, circles, of_product, of_scenario
+from nurture.definitions.products import Company, EmailTemplate, EmailTerms, Product, Scenario, TargetDefinition
+from nurture.definitions.references import REGIONS, Names, circles, expired, of_email, of_product, of_scenario
 from nurture.definitions.sources import SourceDefinition
 from nurture.definitions.yaml12 import NotReadable, read
 from nurture.problem import Problem
 
 ModelT = TypeVar("ModelT", bound=Model)
-EMAIL_PARTS = (".mjml", ".subject", ".txt")
+EMAIL_PARTS = (".mjml", ".subject", ".txt", ".yaml")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,14 @@ def load_shared(root: Path | None = None) -> Shared:
 
 def load_product(folder: Path, shared: Shared) -> Product:
     """Load one product folder; raise `BrokenDefinition` with everything that is wrong in it."""
+    product, problems = read_product(folder, shared)
+    if product is None or problems:
+        raise BrokenDefinition(problems)
+    return product
+
+
+def read_product(folder: Path, shared: Shared) -> tuple[Product | None, list[DefinitionProblem]]:
+    """Read one product folder: the product as far as it can be read (to find more in it), and what is wrong in it."""
     root = shared.root
     problems: list[DefinitionProblem] = []
     product, page = _read(folder / "product.yaml", root, Product, problems)
@@ -99,15 +107,15 @@ def load_product(folder: Path, shared: Shared) -> Product:
             scenarios[file.stem], pages[file.stem] = scenario, scenario_page
             problems.extend(_called_as(file.stem, "scenario", scenario.scenario, scenario_page))
             problems.extend(of_scenario(scenario, scenario_page, names, product.target if product else None))
-    emails = _emails(folder / "emails", root, problems)
+    emails = _emails(folder / "emails", root, problems, names, product.target if product else None)
     if product is not None and page is not None:
         problems.extend(_called_as(folder.name, "product", product.product, page))
         problems.extend(of_product(product, page, names))
-        product = product.model_copy(update={"scenarios": scenarios, "emails": emails, "layout": shared.layout})
+        product = product.model_copy(update={"scenarios": scenarios, "emails": emails, "layout": shared.layout,
+            "selling_words": tuple(shared.company.selling_words)})  # fmt: skip
+        problems.extend(expired(product, page))
         problems.extend(circles(product, {**pages, "": page}))
-    if product is None or problems:
-        raise BrokenDefinition(problems)
-    return product
+    return product, problems
 
 
 def load_company(root: Path | None = None) -> Company:
@@ -202,12 +210,21 @@ def _text(file: Path, root: Path, problems: list[DefinitionProblem]) -> str | No
     return None
 
 
-def _emails(folder: Path, root: Path, problems: list[DefinitionProblem]) -> dict[str, EmailTemplate]:
-    """Read a product's mails: `x.mjml` and `x.subject` make one, `x.txt` may say its plain text."""
+def _emails(
+    folder: Path, root: Path, problems: list[DefinitionProblem], names: Names, target: TargetDefinition | None
+) -> dict[str, EmailTemplate]:
+    """Read a product's mails: `x.mjml` and `x.subject` make one, `x.txt` may say its plain text, `x.yaml` its terms."""
     emails: dict[str, EmailTemplate] = {}
     for name in sorted({file.stem for file in folder.glob("*") if file.suffix in EMAIL_PARTS}):
         parts: dict[str, Any] = {}
-        for suffix in EMAIL_PARTS:
+        terms, page = EmailTerms(), None
+        if (folder / f"{name}.yaml").exists():
+            terms, page = _read(folder / f"{name}.yaml", root, EmailTerms, problems)
+        if terms is None:
+            continue
+        if page is not None:
+            problems.extend(of_email(terms, page, names, target))
+        for suffix in (".mjml", ".subject", ".txt"):
             file = folder / f"{name}{suffix}"
             if suffix == ".txt" and not file.exists():
                 continue
@@ -218,7 +235,9 @@ def _emails(folder: Path, root: Path, problems: list[DefinitionProblem]) -> dict
             continue
         subject = parts[".subject"].removesuffix("\n").removesuffix("\r")
         try:
-            emails[name] = EmailTemplate(email=name, subject=subject, mjml=parts[".mjml"], text=parts.get(".txt", ""))
+            emails[name] = EmailTemplate(
+                email=name, subject=subject, mjml=parts[".mjml"], text=parts.get(".txt", ""), terms=terms
+            )
         except ValidationError as error:
             file = shown(folder / f"{name}.mjml", root)
             problems.extend(DefinitionProblem(file, 0, "", f"{name!r} {_plain(detail)}") for detail in error.errors())

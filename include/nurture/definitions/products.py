@@ -2,10 +2,11 @@
 
 import datetime as dt
 from decimal import Decimal
+from itertools import combinations
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from nurture.definitions.conditions import Condition, Range
@@ -21,6 +22,8 @@ def _known_zone(name: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+Language = Literal["ja", "en"]  # of a mail's own words: greeting, legal part
 
 
 class Sender(Model):
@@ -213,7 +216,9 @@ class Product(Model):
     schedule: str
     calendar: Name
     site: str = ""
+    language: Language = "ja"
     sender: Sender
+    test_recipients: list[Mailbox] = []
     target: TargetDefinition = TargetDefinition()
     segments: dict[Name, Condition] = {}
     scoring: Scoring
@@ -226,11 +231,39 @@ class Product(Model):
     scenarios: dict[Name, Scenario] = Field(default={}, exclude=True)
     emails: dict[Name, "EmailTemplate"] = Field(default={}, exclude=True)
     layout: dict[str, str] = Field(default={}, exclude=True)
+    selling_words: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
     def zone(self) -> ZoneInfo:
         """The product's time zone."""
         return ZoneInfo(self.timezone)
+
+
+class ContentBlock(Model):
+    """A part of an email that only some leads get: the template asks `shown.<block>`, the condition says who."""
+
+    block: Name
+    when: Condition
+
+
+class EmailTerms(Model):
+    """What holds for an email beside its words (`emails/<email>.yaml`): language, last day, content blocks.
+
+    Each combination of blocks is a mail of its own, rendered, proofread and approved: four blocks make sixteen.
+    """
+
+    language: Language | None = None
+    expires: dt.date | None = None
+    blocks: list[ContentBlock] = Field(default=[], max_length=4)
+
+    def is_past(self, day: dt.date) -> bool:
+        """Say whether a day of the product's zone is later than the email's last."""
+        return self.expires is not None and day > self.expires
+
+    def variants(self) -> list[tuple[str, ...]]:
+        """Return every combination of blocks that a mail may show, none of them first."""
+        names = [each.block for each in self.blocks]
+        return [shown for count in range(len(names) + 1) for shown in combinations(names, count)]
 
 
 class EmailTemplate(Model):
@@ -240,10 +273,11 @@ class EmailTemplate(Model):
     subject: str
     mjml: str
     text: str = ""
+    terms: EmailTerms = EmailTerms()
 
     def hash(self) -> str:
-        """Return the hash of the words as they stand in the folder."""
-        return hash_of([self.subject, self.mjml, self.text])
+        """Return the hash of the email as it stands in the folder."""
+        return hash_of([self.subject, self.mjml, self.text, self.terms.body()])
 
 
 class Calendar(Model):
@@ -277,6 +311,7 @@ class Company(Model):
     frequency: Frequency
     exclusions: Exclusions = Exclusions()
     calendars: dict[Name, Calendar]
+    selling_words: list[str] = []
 
 
 Product.model_rebuild()

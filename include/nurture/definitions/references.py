@@ -17,7 +17,7 @@ from nurture.definitions.conditions import (
 )
 from nurture.definitions.nearest import instead
 from nurture.definitions.problems import DefinitionProblem, Document, YamlPath
-from nurture.definitions.products import Branch, Email, Product, Scenario, Step, TargetDefinition
+from nurture.definitions.products import Branch, Email, EmailTerms, Product, Scenario, Step, TargetDefinition
 
 # The regions that addresses are read into.
 REGIONS = ("hokkaido", "tohoku", "kanto", "chubu", "kansai", "chugoku", "shikoku", "kyushu")
@@ -85,6 +85,28 @@ def of_scenario(
             yield from _email(step.email, page, (*path, "email"), names)
         elif isinstance(step, Branch):
             yield from _condition(step.branch.if_, page, (*path, "branch", "if"), names, target)
+
+
+def of_email(
+    terms: EmailTerms, page: Document, names: Names, target: TargetDefinition | None
+) -> Iterator[DefinitionProblem]:
+    """Yield what is wrong with the content blocks of an email; `target` is None when product.yaml cannot be read."""
+    for index, block in enumerate(terms.blocks):
+        yield from _condition(block.when, page, ("blocks", index, "when"), names, target)
+        if block.block in [earlier.block for earlier in terms.blocks[:index]]:
+            yield page.problem(("blocks", index, "block"), f"two blocks are called {block.block!r}: rename one")
+
+
+def expired(product: Product, page: Document) -> Iterator[DefinitionProblem]:
+    """Yield each plan entry whose date is later than its email may be sent."""
+    for index, entry in enumerate(product.plan):
+        email = product.emails.get(entry.email)
+        if email is not None and email.terms.expires is not None and entry.date > email.terms.expires:
+            message = (
+                f"{entry.date} is after {email.terms.expires}, the last day of {entry.email!r}: "
+                f"move the entry, or `expires` in emails/{entry.email}.yaml"
+            )
+            yield page.problem(("plan", index, "date"), message)
 
 
 def _steps(steps: list[Step], path: YamlPath) -> Iterator[tuple[YamlPath, Step]]:

@@ -1,6 +1,7 @@
 """Clusters: records joined best edge first into people, never two names, never what a person said apart."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
 
 _NOTHING: frozenset[Any] = frozenset()
+_NOT_DIGITS = re.compile(r"\D")
 
 
 class Cluster:
@@ -146,8 +148,6 @@ class People:
 
     def compare(self, a: Name, b: Name) -> Agreement:
         """Return how two names stand to each other, asked once."""
-        if a is b:
-            return Agreement.SAME
         key = (id(a), id(b))
         found = self._compared.get(key)
         if found is None:
@@ -174,22 +174,26 @@ def fits(mailbox: str, spoken: Name) -> Agreement:
 
 
 def is_near(one: str, two: str) -> bool:
-    """Tell whether two mailboxes are one with a slip of the keys: a letter in the local part or in the domain."""
+    """Tell whether two mailboxes are one with a slip of the keys: a letter in the local part or in the domain.
+
+    Another number is no slip: kazuki.masuda2@ is how a company tells namesakes apart.
+    """
     if one == two:
         return True
     (local, _, host), (other, _, domain) = one.partition("@"), two.partition("@")
     if host == domain:
+        if _NOT_DIGITS.sub("", local) != _NOT_DIGITS.sub("", other):
+            return False
         return min(len(local), len(other)) > 4 and OSA.distance(local, other, score_cutoff=1) <= 1
     return local == other and len(local) > 3 and OSA.distance(host, domain, score_cutoff=2) <= 2
 
 
-def have_two_desks(one: Cluster, two: Cluster) -> bool:
-    """Tell whether they have mailboxes of their own at one domain, none of which is a slip of another's."""
-    for mailbox, other in product(one.mailboxes, two.mailboxes):
-        if is_near(mailbox, other):
-            return False
-    domains = {mailbox.rpartition("@")[2] for mailbox in one.mailboxes}
-    return any(mailbox.rpartition("@")[2] in domains for mailbox in two.mailboxes)
+def have_two_desks(one: Collection[str], two: Collection[str]) -> bool:
+    """Tell whether these are mailboxes of two at one domain, none of which is a slip of another's."""
+    if any(is_near(mailbox, other) for mailbox, other in product(one, two)):
+        return False
+    domains = {mailbox.rpartition("@")[2] for mailbox in one}
+    return any(mailbox.rpartition("@")[2] in domains for mailbox in two)
 
 
 def join(

@@ -37,7 +37,7 @@ class Look(NamedTuple):
 
     def rule(self) -> str:
         """Return the rule by which they are one person's, '' where none holds."""
-        if self.near_mailbox and self.agreement >= Agreement.COMPATIBLE:
+        if self.near_mailbox and self.agreement >= Agreement.COMPATIBLE and not self.two_mobiles:
             return "mailbox_slip"
         if self.agreement == Agreement.RENAMED and self.same_mobile and self.same_company:
             return "renamed"
@@ -58,19 +58,23 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
     if names.worst == Agreement.CONFLICT or people.are_apart(one, two):
         return None
     mobiles = one.mobiles & two.mobiles
+    # What several people have, a team's mailbox or a rep's number, tells nobody apart either.
+    one_mailboxes, two_mailboxes = (
+        {mailbox for mailbox in side.mailboxes if ("mailbox", mailbox) not in people.shared} for side in (one, two)
+    )
+    one_mobiles, two_mobiles = (
+        {mobile for mobile in side.mobiles if ("mobile", mobile) not in people.shared} for side in (one, two)
+    )
     return Look(
         agreement=names.best if names.worst > Agreement.RENAMED else names.worst,
         same_company=bool(one.accounts & two.accounts),
         same_phone=bool(one.phones & two.phones),
         same_mobile=bool(mobiles),
         same_mailbox=bool(one.mailboxes & two.mailboxes),
-        near_mailbox=any(
-            is_near(a, b) and ("mailbox", a) not in people.shared and ("mailbox", b) not in people.shared
-            for a in one.mailboxes for b in two.mailboxes
-        ),
-        two_desks=have_two_desks(one, two),
-        two_mobiles=bool(one.mobiles and two.mobiles and not mobiles),
-        two_mailboxes=bool(one.mailboxes and two.mailboxes and not one.mailboxes & two.mailboxes),
+        near_mailbox=any(is_near(a, b) for a in one_mailboxes for b in two_mailboxes),
+        two_desks=have_two_desks(one_mailboxes, two_mailboxes),
+        two_mobiles=bool(one_mobiles and two_mobiles and not mobiles),
+        two_mailboxes=bool(one_mailboxes and two_mailboxes and not one_mailboxes & two_mailboxes),
         namesakes=min(
             (
                 people.rarity.namesakes(name, one.accounts & two.accounts, people.readings)
