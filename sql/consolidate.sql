@@ -66,7 +66,7 @@ on conflict (account_key) do nothing;
 -- name: assign_records
 -- Every record of the batch gets its lead and its account.
 update source_records
-set lead_id = batch.lead_id, account_id = accounts.account_id
+set lead_id = batch.lead_id, account_id = coalesce(accounts.merged_into, accounts.account_id)
 from batch
 left join accounts on batch.account_key = accounts.account_key
 where source_records.record_id = batch.record_id;
@@ -97,59 +97,6 @@ select
     %(as_of)s::timestamptz
 from told
 on conflict (kind, value, name_key) where closed_at is null and not is_shared do nothing;
-
--- name: merge_lead
--- The younger lead becomes a redirect to the older; what it did and was sent stays its own (no fact moves).
-with redirected as (
-    update leads
-    set merged_into = %(survivor)s::bigint
-    where leads.lead_id = %(merged)s::bigint or leads.merged_into = %(merged)s::bigint
-    returning leads.lead_id
-),
-
-ended_enrollments as (
-    update enrollments
-    set ended_at = greatest(%(as_of)s::timestamptz, enrollments.enrolled_at), ended_reason = 'merged'
-    where enrollments.lead_id = %(merged)s::bigint and enrollments.ended_at is null
-),
-
-ended_qualifications as (
-    update qualifications
-    set ended_at = greatest(%(as_of)s::timestamptz, qualifications.qualified_at), ended_reason = 'merged'
-    where qualifications.lead_id = %(merged)s::bigint and qualifications.ended_at is null
-),
-
-closed_memberships as (
-    update segment_members
-    set left_at = greatest(%(as_of)s::timestamptz, segment_members.joined_at)
-    where segment_members.lead_id = %(merged)s::bigint and segment_members.left_at is null
-),
-
-cancelled as (
-    update messages
-    set status = 'cancelled', ended_reason = 'merged'
-    where messages.lead_id = %(merged)s::bigint and messages.status = 'planned'
-    returning messages.message_id
-),
-
-explained as (
-    insert into decisions (message_id, outcome, reason, at)
-    select
-        cancelled.message_id,
-        'never',
-        'merged',
-        %(as_of)s::timestamptz
-    from cancelled
-)
-
-insert into "merges" (survivor_id, merged_id, reason, as_of)
-select
-    %(survivor)s::bigint,
-    %(merged)s::bigint,
-    %(reason)s::text,
-    %(as_of)s::timestamptz
-from redirected
-where redirected.lead_id = %(merged)s::bigint;
 
 -- name: insert_addresses
 -- The mailboxes of the batch.
@@ -445,12 +392,12 @@ left join lateral (
 where newest.attributes is distinct from merged.attributes;
 
 -- name: fill_accounts
--- An account takes each of its facts from its people's records: the source believed first, then the newest.
+-- An account takes each of its facts from its records: the source believed first, then the newest.
 with touched as (
-    select distinct leads.account_id
+    select distinct source_records.account_id
     from batch
-    inner join leads on batch.lead_id = leads.lead_id
-    where leads.account_id is not null
+    inner join source_records on batch.record_id = source_records.record_id
+    where source_records.account_id is not null
 ),
 
 told as (
@@ -459,8 +406,7 @@ told as (
         fact.key,
         fact.value
     from touched
-    inner join leads on touched.account_id = leads.account_id
-    inner join source_records on leads.lead_id = source_records.lead_id
+    inner join source_records on touched.account_id = source_records.account_id
     cross join lateral jsonb_each_text(source_records.keys || source_records.fields) as fact
     where fact.key in ('company', 'corporate_number', 'industry', 'employees', 'region')
     order by
@@ -492,10 +438,15 @@ where accounts.account_id = chosen.account_id;
 -- name: inherit
 -- What no record says of a lead's employer, its account knows; whoever learns something is rescored.
 with touched as (
-    select distinct leads.account_id
+    select leads.account_id
     from batch
     inner join leads on batch.lead_id = leads.lead_id
     where leads.account_id is not null
+    union
+    select source_records.account_id
+    from batch
+    inner join source_records on batch.record_id = source_records.record_id
+    where source_records.account_id is not null
 ),
 
 learned as (

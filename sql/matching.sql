@@ -10,10 +10,12 @@ with keys as (
 select
     account_evidence.kind,
     account_evidence.value,
-    account_evidence.account_key,
+    coalesce(survivors.account_key, account_evidence.account_key) as account_key,
     account_evidence.record_count
 from keys
-inner join account_evidence on keys.kind = account_evidence.kind and keys.value = account_evidence.value;
+inner join account_evidence on keys.kind = account_evidence.kind and keys.value = account_evidence.value
+left join accounts on account_evidence.account_key = accounts.account_key and accounts.merged_into is not null
+left join accounts as survivors on accounts.merged_into = survivors.account_id;
 
 -- name: account_sizes
 -- How many records each of these accounts has.
@@ -150,6 +152,43 @@ on conflict (record_a, record_b, rule) do nothing;
 -- Pairs that a person must decide on; one that was asked is not asked again.
 insert into match_reviews (record_a, record_b, evidence) values %(values)s
 on conflict (record_a, record_b) do nothing;
+
+-- name: trim_reviews
+-- What nobody has answered stays only if it is among the best questions of all batches, so many as somebody can
+-- answer, one at least, and if its kind of evidence was not a no every time.
+with answers as (
+    select
+        review_kinds.kind,
+        count(*) filter (where review_kinds.answer = 'yes') as yes_count,
+        count(*) filter (where review_kinds.answer = 'no') as no_count
+    from review_kinds
+    group by review_kinds.kind
+),
+
+waiting as (
+    select
+        review_kinds.review_id,
+        row_number() over (order by review_kinds.weight desc nulls last, review_kinds.review_id asc) as place,
+        answers.yes_count = 0 and answers.no_count >= %(enough)s::integer as is_vain
+    from review_kinds
+    inner join answers on review_kinds.kind = answers.kind
+    where review_kinds.answer is null
+),
+
+allowed as (
+    select
+        greatest(
+            1,
+            coalesce(max(name_parts.record_count), 0) * %(per_1000)s::integer / 1000
+            - (select count(*) from match_reviews where match_reviews.answer is not null)
+        ) as number
+    from name_parts
+    where name_parts.part = 'all'
+)
+
+delete from match_reviews
+using waiting, allowed
+where match_reviews.review_id = waiting.review_id and (waiting.place > allowed.number or waiting.is_vain);
 
 -- name: mark_shared_identities
 -- A key that several people have identifies none of them.

@@ -13,15 +13,18 @@ from datetime import datetime
 import numpy as np
 import sqlalchemy as sa
 
-from nurture import db
+from nurture import db, merges
 from nurture.matching import companies
 from nurture.matching.blocks import Blocks, blocks_of
 from nurture.matching.candidates import Row, row_of
+from nurture.matching.likeness import REVIEWS_PER_1000
 from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
 BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
+ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
+NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
@@ -48,7 +51,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
         return {"records": 0, "new_leads": 0, "merged_leads": 0}
     new = _with_accounts(conn, new)
     rows, decision = _decide(conn, new)
-    lead_of, made, merged = _lead_of(conn, rows, decision, as_of)
+    lead_of, made, survivors = _lead_of(conn, rows, decision, as_of)
     db.run(conn, sql.create_batch)
     db.copy_rows(conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new))
     db.run(conn, sql.analyze_batch)
@@ -64,9 +67,14 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
     ):  # fmt: skip
         db.run(conn, statement)
     db.run(conn, sql.survive, as_of=as_of)
-    for statement in (sql.fill_accounts, sql.inherit, sql.mark_for_rescoring):
+    db.run(conn, sql.fill_accounts)
+    _join_accounts(conn)
+    for statement in (sql.inherit, sql.mark_for_rescoring):
         db.run(conn, statement)
-    return {"records": len(new), "new_leads": made, "merged_leads": merged}
+    if unfilled := set(survivors) - {lead_of[row.record_id] for row in new}:  # merged by what the batch taught
+        db.run(conn, db.statements("merges").drop_batch)
+        merges.fill_again(conn, sorted(unfilled), as_of)
+    return {"records": len(new), "new_leads": made, "merged_leads": len(survivors)}
 
 
 def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
@@ -78,6 +86,15 @@ def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
     accounts, evidence = companies.assign(new, known)
     db.insert_values(conn, sql.add_account_evidence, sorted(evidence))
     return [row._replace(account=accounts.get(row.record_id, "")) for row in new]
+
+
+def _join_accounts(conn: sa.Connection) -> None:
+    """Make one of the accounts that the batch shows to be one company."""
+    sql = db.statements("accounts")
+    if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
+        for survivor, merged in pairs:
+            db.run(conn, sql.merge_account, survivor=survivor, merged=merged)
+        db.run(conn, db.statements("consolidate").fill_accounts)
 
 
 def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
@@ -102,6 +119,7 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         rarity,
         blocks_of(rows, readings) if old else blocks,
         apart=[(one, two) for one, two, answer in reviews if answer == "no"],
+        same=[(one, two) for one, two, answer in reviews if answer == "yes"],
         asked=[(one, two) for one, two, _ in reviews],
     )
     if learned := readings.learned():
@@ -127,8 +145,8 @@ def _keep(conn: sa.Connection, new: list[Row], blocks: Blocks, decision: Decisio
 
 def _lead_of(
     conn: sa.Connection, rows: Sequence[Row], decision: Decision, as_of: datetime
-) -> tuple[dict[int, int], int, int]:
-    """Make the new leads and the merges; return the lead of each record, and how many were made and merged."""
+) -> tuple[dict[int, int], int, list[int]]:
+    """Make the new leads and the merges; return each record's lead, how many were made, and each merge's survivor."""
     sql = db.statements("consolidate")
     place = {row.record_id: at for at, row in enumerate(rows)}
     people = sorted(decision.people, key=lambda person: min(place[record] for record in person.records))
@@ -143,7 +161,7 @@ def _lead_of(
     lead_of = {
         record: lead_id for person, lead_id in zip(new, new_ids, strict=True) for record in person.records
     }  # fmt: skip
-    merged = 0
+    survivors: list[int] = []
     for person in people:
         found = sorted({leads[record] for record in person.records if record in leads})
         if not found:
@@ -151,11 +169,10 @@ def _lead_of(
         survivor, *others = found
         why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
         for other in others:
-            merged += db.count(
-                conn, sql.merge_lead, survivor=survivor, merged=other, reason=", ".join(why), as_of=as_of
-            )  # fmt: skip
+            merges.merge(conn, survivor, other, ", ".join(why), as_of)
+            survivors.append(survivor)
         lead_of.update(dict.fromkeys(person.records, survivor))
-    return lead_of, len(new), merged
+    return lead_of, len(new), survivors
 
 
 def _identities(
@@ -166,7 +183,7 @@ def _identities(
     for row in new:
         lead_id, name = lead_of[row.record_id], row.name.key if row.name else ""
         if row.crm_id:
-            found["crm_id", row.crm_id, ""] = ("crm_id", row.crm_id, "", lead_id, False)
+            found["crm_id", row.crm_id, name] = ("crm_id", row.crm_id, name, lead_id, False)
         if row.mailbox:
             is_shared = ("mailbox", row.mailbox) in shared
             found["email", row.mailbox, name] = ("email", row.mailbox, name, lead_id, is_shared)
@@ -191,6 +208,7 @@ def _explain(conn: sa.Connection, decision: Decision) -> None:
             sql.insert_match_reviews,
             ((min(a, b), max(a, b), db.as_json(evidence)) for _, a, b, evidence in decision.doubts),
         )
+        db.run(conn, sql.trim_reviews, per_1000=REVIEWS_PER_1000, enough=ENOUGH_ANSWERS)
     if decision.shared:
         keys = [{"kind": _KINDS[kind], "value": value} for kind, value in sorted(decision.shared)]
         db.run(conn, sql.mark_shared_identities, keys=db.json_rows(keys))

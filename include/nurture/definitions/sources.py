@@ -81,7 +81,8 @@ class SourceDefinition(Model):
 
     `key` names the column, or the columns together, that tell one row from another for ever; a row number is none.
     `date` names the column of the row's own time; a time without a zone is in `timezone`. A file must have every
-    column that is named here but those in `optional` (a form leaves out what nobody filled in).
+    column that is named here but those in `optional` (a form leaves out what nobody filled in). `crm` says whose ids
+    are in `crm_id`, where several sources hold those of one CRM: the ids of two CRMs may be alike.
     """
 
     source: Name
@@ -90,6 +91,7 @@ class SourceDefinition(Model):
     files: Words
     encoding: Literal["utf-8", "cp932"] | None = None
     channel: Literal["exhibition", "business_card", "web_form", "seminar", "crm"]
+    crm: Name | None = None
     precedence: int = 3
     key: Words
     date: str | None = None

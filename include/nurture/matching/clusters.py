@@ -19,7 +19,18 @@ _NOT_DIGITS = re.compile(r"\D")
 class Cluster:
     """The records that are one person's, and what they say together."""
 
-    __slots__ = ("accounts", "is_renamed", "lead_id", "mailboxes", "mobiles", "names", "phones", "records", "root")
+    __slots__ = (
+        "accounts",
+        "is_renamed",
+        "is_vouched",
+        "lead_id",
+        "mailboxes",
+        "mobiles",
+        "names",
+        "phones",
+        "records",
+        "root",
+    )
 
     def __init__(self, row: Row, alone: Callable[[Any], frozenset[Any]]) -> None:
         """Begin with one record; `alone` gives the set of one value, the same for all who say it."""
@@ -27,6 +38,7 @@ class Cluster:
         self.records = [row.record_id]
         self.lead_id = row.lead_id
         self.is_renamed = False
+        self.is_vouched = False  # a person says that somebody bears all these names
         self.names: frozenset[Name] = alone(row.name) if row.name else _NOTHING
         self.mailboxes: frozenset[str] = alone(row.mailbox) if row.mailbox else _NOTHING
         self.mobiles: frozenset[str] = alone(row.mobile) if row.mobile else _NOTHING
@@ -117,10 +129,16 @@ class People:
         others = set(more.records)
         return any(not others.isdisjoint(self._apart.get(record, ())) for record in fewer.records)
 
+    def vouch(self, one: int, two: int) -> None:
+        """Believe a person's word that two records are one person's, whatever names they bear."""
+        if (cluster := self.of(one)) is self.of(two):
+            cluster.is_vouched = True
+
     def join(self, one: Cluster, two: Cluster) -> Cluster:
         """Make one cluster of two; the one with the smaller root stays."""
         one.is_renamed |= two.is_renamed or self.likeness(one, two).worst == Agreement.RENAMED
         two.is_renamed = one.is_renamed
+        one.is_vouched = two.is_vouched = one.is_vouched or two.is_vouched
         kept, taken = (one, two) if one.root < two.root else (two, one)
         kept.take(taken)
         self._parents[taken.root] = kept.root
@@ -136,6 +154,8 @@ class People:
             found = [self.agreement(a, b, one, two) for a, b in product(one.names, two.names)]
         if (one.is_renamed or two.is_renamed) and max(found, default=Agreement.UNKNOWN) > Agreement.RENAMED:
             found = [agreement for agreement in found if agreement != Agreement.RENAMED]  # they bore both
+        if (one.is_vouched or two.is_vouched) and max(found, default=Agreement.CONFLICT) >= Agreement.COMPATIBLE:
+            found = [agreement for agreement in found if agreement > Agreement.RENAMED]
         best, worst = max(found, default=Agreement.UNKNOWN), min(found, default=Agreement.UNKNOWN)
         if worst == Agreement.SLIP < best:
             written = [
@@ -201,14 +221,16 @@ def join(
 ) -> bool:
     """Join the clusters of an edge's records unless their names or a person's word part them; tell whether it did.
 
-    A refusal of names that are not one person's is kept as a doubt where `doubts` is given.
+    A refusal of names that are not one person's is kept as a doubt where `doubts` is given. Under one CRM id a new
+    surname is a marriage; two people's names are an id that was given away.
     """
     one, two = people.of(edge.one), people.of(edge.two)
     if one is two:
         return False
     if edge.rule != "lead" and people.are_apart(one, two):
         return False
-    if vetoed and people.likeness(one, two).worst < Agreement.UNKNOWN:
+    least = Agreement.RENAMED if edge.rule == "crm_id" else Agreement.UNKNOWN
+    if vetoed and people.likeness(one, two).worst < least:
         if doubts is not None:
             doubts.append(
                 Doubt(edge.weight, edge.one, edge.two, {"weight": edge.weight, "rule": edge.rule, "names": "conflict"})

@@ -33,9 +33,11 @@ def likely(people: People, rows: Sequence[Row], blocks: Blocks) -> Pairs:
     packed = np.minimum(left, right)[differ] * len(names) + np.maximum(left, right)[differ]
     distinct, back = np.unique(packed, return_inverse=True)
     kept = np.ones(len(one), dtype=bool)
+    vouched = np.array([people.of(row.record_id).is_vouched for row in rows], dtype=bool)
     kept[differ] = _can_be_one(names, distinct // max(1, len(names)), distinct % max(1, len(names)), people.compare)[
         back
     ]
+    kept |= vouched[one] | vouched[two]  # of whom a person said that he bears two names
     ids = np.array([row.record_id for row in rows], dtype=np.int64)
     one, two = ids[one[kept]], ids[two[kept]]
     low, high = np.minimum(one, two), np.maximum(one, two)

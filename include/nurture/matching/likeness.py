@@ -209,6 +209,6 @@ def worth_asking(
             continue
         asked.add(roots)
         kept.append(doubt)
-    if not how_many:  # a small batch may ask one thing, if it is more than a name
+    if not how_many:  # of few records one thing may be asked, if it is more than a name
         return [doubt for doubt in kept[:1] if doubt.weight >= WORTH_ASKING_ALONE]
     return kept[:how_many]
