@@ -128,7 +128,7 @@ def consolidate(work: Work) -> Counts:
     """Give every new record its lead."""
     from nurture import consolidate as stage
 
-    return stage.consolidate(work.conn, work.as_of)
+    return stage.consolidate(work.conn, work.as_of, work.edges.links.token_key)
 
 
 def select(work: Work) -> Counts:

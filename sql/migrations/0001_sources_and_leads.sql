@@ -64,7 +64,8 @@ create index rejected_records_by_landing on nurture.rejected_records (landing_id
 
 create table nurture.accounts (
     account_id bigint generated always as identity primary key,
-    account_key text not null unique,  -- domain:…, or company:… where no corporate domain is known
+    account_key text not null unique,  -- domain:…, or company:… where no corporate domain was known
+    merged_into bigint references nurture.accounts (account_id), -- always the survivor itself, never a chain
     name text,
     domain text,
     corporate_number text,
@@ -184,6 +185,7 @@ create table nurture."merges" (
     merged_id bigint not null references nurture.leads (lead_id),
     reason text not null,
     as_of timestamptz not null,
+    did jsonb not null,                -- how both stood and what it ended, by which an undo restores it
     merged_at timestamptz not null default now(),
     undone_at timestamptz,
     constraint a_merge_has_two_leads check (survivor_id <> merged_id)

@@ -83,7 +83,8 @@ class SourceDefinition(Model):
     `date` names the column of the row's own time; a time without a zone is in `timezone`. A file must have every
     column that is named here but those in `optional` (a form leaves out what nobody filled in). `headings` says what
     else a column is called in some files (the export of another language). Of format sql are a `connection` of
-    Airflow's, a `table` or a `query`, and `changed_since`, the column that says when a row was last changed.
+    Airflow's, a `table` or a `query`, and `changed_since`, the column that says when a row was last changed. `crm` says
+    whose ids are in `crm_id`, where several sources hold those of one CRM: the ids of two CRMs may be alike.
     """
 
     source: Name
@@ -96,6 +97,7 @@ class SourceDefinition(Model):
     query: str | None = None
     changed_since: str | None = None
     channel: Literal["exhibition", "business_card", "web_form", "seminar", "crm"]
+    crm: Name | None = None
     precedence: int = 3
     key: Words
     date: str | None = None

@@ -106,6 +106,8 @@ class Reader:
                 fields |= shown
                 if matched:
                     keys |= matched
+        if "crm_id" in keys:
+            keys["crm_id"] = f"{self._definition.crm or self._definition.source}/{keys['crm_id']}"
         if "department_function" not in fields and "title" in fields:
             _put(fields, "department_function", self._words.department_functions.find(fields["title"]))
         mailbox = None
