@@ -7,14 +7,16 @@ Not judged again: a lead that was made while a key looked like one person's keep
 to be shared; only what comes later is kept apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import numpy as np
 import sqlalchemy as sa
 
 from nurture import db, erasures, merges
 from nurture.matching import companies
-from nurture.matching.candidates import Row, blocks, hashed, row_of
+from nurture.matching.blocks import Blocks, blocks_of
+from nurture.matching.candidates import Row, row_of
 from nurture.matching.likeness import REVIEWS_PER_1000
 from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
@@ -45,24 +47,20 @@ def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[
 def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:
     sql = db.statements("consolidate")
     db.run(conn, sql.lock)
-    new = [
-        row_of(record_id, source_key, None, fields, keys, occurred_at)
-        for record_id, source_key, fields, keys, occurred_at in db.run(
-            conn, sql.new_records, as_of=as_of, at_most=BATCH
-        )
-    ]
+    new = [row_of(*record) for record in db.run(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
     if not new:
         return {"records": 0, "new_leads": 0, "merged_leads": 0}
     new = _with_accounts(conn, new)
     rows, decision = _decide(conn, new)
     lead_of, made, survivors = _lead_of(conn, rows, decision, as_of)
     db.run(conn, sql.create_batch)
-    db.insert_values(
-        conn, sql.insert_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new)
-    )
+    db.copy_rows(conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new))
+    db.run(conn, sql.analyze_batch)
     db.run(conn, sql.insert_accounts)
     db.run(conn, sql.assign_records)
-    db.insert_values(conn, sql.insert_identities, _identities(new, lead_of, decision.shared, as_of))
+    db.run(conn, sql.create_told)
+    db.copy_rows(conn, sql.copy_told, _identities(new, lead_of, decision.shared))
+    db.run(conn, sql.insert_identities, as_of=as_of)
     _explain(conn, decision)
     for statement in (
         sql.insert_addresses, sql.link_addresses, sql.mark_shared_addresses, sql.clear_primary_addresses,
@@ -108,11 +106,12 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
     sizes = db.run(conn, sql.account_sizes, accounts=sorted({row.account for row in new if row.account}))
     rarity = Rarity((tuple(row) for row in db.run(conn, sql.name_parts)), dict(map(tuple, sizes)))
     learn_from(new, readings, rarity)
-    found = {row.record_id: {hashed(block) for block in blocks(row, readings)} for row in new}
-    wanted = sorted(set().union(*found.values()))
+    blocks = blocks_of(new, readings)
     old = [
-        row_of(record_id, source_key, lead_id, fields, keys, at)._replace(account=account or "")
-        for record_id, source_key, lead_id, fields, keys, at, account in db.run(conn, sql.known_records, blocks=wanted)
+        row_of(*record)
+        for record in db.run(
+            conn, sql.known_records, blocks=np.unique(blocks.number).tolist(), records=[row.record_id for row in new]
+        )
     ]
     rows = [*old, *new]
     reviews = db.run(conn, sql.known_reviews, records=[row.record_id for row in rows]).all()
@@ -120,6 +119,7 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         rows,
         readings,
         rarity,
+        blocks_of(rows, readings) if old else blocks,
         apart=[(one, two) for one, two, answer in reviews if answer == "no"],
         same=[(one, two) for one, two, answer in reviews if answer == "yes"],
         asked=[(one, two) for one, two, _ in reviews],
@@ -128,9 +128,21 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         db.insert_values(conn, sql.add_name_readings, sorted(learned))
     if counted := rarity.learned():
         db.insert_values(conn, sql.add_name_parts, sorted(counted))
-    keys = ((block, record_id) for record_id, several in found.items() for block in several)
-    db.insert_values(conn, sql.insert_match_keys, keys)
+    _keep(conn, new, blocks, decision)
     return rows, decision
+
+
+def _keep(conn: sa.Connection, new: list[Row], blocks: Blocks, decision: Decision) -> None:
+    """Keep by what the new rows' people are found again: each block of a person once, in the order of the index."""
+    person = {record: cluster.root for cluster in decision.people for record in cluster.records}
+    people = np.array([person[row.record_id] for row in new], dtype=np.int64)[blocks.row]
+    records = np.array([row.record_id for row in new], dtype=np.int64)[blocks.row]
+    order = np.lexsort((records, people, blocks.number))
+    numbers, people, records = blocks.number[order], people[order], records[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (numbers[1:] != numbers[:-1]) | (people[1:] != people[:-1])
+    rows = zip(numbers[first].tolist(), records[first].tolist(), strict=True)
+    db.copy_rows(conn, db.statements("matching").copy_match_keys, rows)
 
 
 def _lead_of(
@@ -168,33 +180,32 @@ def _lead_of(
 
 
 def _identities(
-    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]], as_of: datetime
-) -> list[tuple[str, str, str, int, bool, datetime]]:
+    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]]
+) -> Iterable[tuple[str, str, str, int, bool]]:
     """Return the keys that identify the new rows' leads, each once, under the name with which it came."""
-    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool, datetime]] = {}
+    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool]] = {}
     for row in new:
-        name = row.name.key if row.name else ""
-        keys = [("record", row.source_key, "", False)]
+        lead_id, name = lead_of[row.record_id], row.name.key if row.name else ""
         if row.crm_id:
-            keys.append(("crm_id", row.crm_id, name, False))
+            found["crm_id", row.crm_id, name] = ("crm_id", row.crm_id, name, lead_id, False)
         if row.mailbox:
-            keys.append(("email", row.mailbox, name, ("mailbox", row.mailbox) in shared))
+            is_shared = ("mailbox", row.mailbox) in shared
+            found["email", row.mailbox, name] = ("email", row.mailbox, name, lead_id, is_shared)
         if row.mobile and row.name:
-            keys.append(("mobile", row.mobile, name, ("mobile", row.mobile) in shared))
-        for kind, value, name_key, is_shared in keys:
-            found[kind, value, name_key] = (kind, value, name_key, lead_of[row.record_id], is_shared, as_of)
-    return list(found.values())
+            found["mobile", row.mobile, name] = ("mobile", row.mobile, name, lead_id, ("mobile", row.mobile) in shared)
+    return found.values()
 
 
 def _explain(conn: sa.Connection, decision: Decision) -> None:
     """Keep why records were joined, what a person must decide, and which keys are shared."""
     sql = db.statements("matching")
-    edges = [
+    edges = (
         (min(edge.one, edge.two), max(edge.one, edge.two), edge.rule, edge.weight)
         for edge in decision.edges if edge.rule not in ("lead", "record")
-    ]  # fmt: skip
-    if edges:
-        db.insert_values(conn, sql.insert_match_edges, edges)
+    )  # fmt: skip
+    db.run(conn, sql.create_joined)
+    db.copy_rows(conn, sql.copy_joined, edges)
+    db.run(conn, sql.insert_match_edges)
     if decision.doubts:
         db.insert_values(
             conn,

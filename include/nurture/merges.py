@@ -107,7 +107,7 @@ def _open_batch(conn: sa.Connection, leads: Iterable[int]) -> None:
     stage = db.statements("consolidate")
     found = db.run(conn, db.statements("merges").records_of, leads=list(leads)).all()
     db.run(conn, stage.create_batch)
-    db.insert_values(conn, stage.insert_batch, ((record_id, lead_id, None) for record_id, lead_id in found))
+    db.copy_rows(conn, stage.copy_batch, ((record_id, lead_id, None) for record_id, lead_id in found))
 
 
 def _parted(

@@ -37,3 +37,6 @@ create table nurture.account_evidence (
 
 create index match_reviews_by_other_record on nurture.match_reviews (record_b);
 create index match_reviews_open on nurture.match_reviews (review_id) where answer is null;
+
+-- JSON objects laid over each other in their order: of a key the last value stays.
+create aggregate nurture.jsonb_union(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}');

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from nurture.matching.blocks import Blocks
 from nurture.matching.candidates import Row, learn, local_words
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
-from nurture.matching.likeness import REVIEWS_PER_1000, blocked, doubtful, join_by_likeness, worth_asking
+from nurture.matching.likely import likely
+from nurture.matching.likeness import REVIEWS_PER_1000, doubtful, join_by_likeness, worth_asking
 from nurture.matching.names import Agreement, Name, compare
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
@@ -36,14 +38,16 @@ def decide(
     rows: Sequence[Row],
     readings: Readings,
     rarity: Rarity,
+    blocks: Blocks,
     apart: Collection[tuple[int, int]] = (),
     same: Collection[tuple[int, int]] = (),
     asked: Collection[tuple[int, int]] = (),
 ) -> Decision:
     """Return the people of these records; rows of one lead or of one key are one from the beginning.
 
-    `apart` are pairs of records that a person has said apart, `same` those said to be one person's, `asked` all that
-    somebody was asked about. The new rows, which have no lead, are to have been learned from.
+    `blocks` are the rows' own; `apart` are pairs of records that a person has said apart, `same` those said to be one
+    person's, `asked` all that somebody was asked about. The new rows, which have no lead, are to have been learned
+    from.
     """
     apart = set(apart)
     people = People(rows, apart, readings, rarity)
@@ -56,12 +60,8 @@ def decide(
     keyed, people.shared = _by_keys(rows, readings)
     for edge in sorted([*keyed, *_by_crm_ids(rows)], key=lambda edge: (-edge.weight, edge.one, edge.two)):
         join(people, edge, edges, doubts=doubts)
-    pairs = blocked(rows, readings)
-    for _ in range(3):  # what was joined may bridge what was not: a reading, a mailbox, a mobile number
-        before = len(edges)
-        join_by_likeness(people, pairs, edges)
-        if len(edges) == before:
-            break
+    pairs = likely(people, rows, blocks)
+    join_by_likeness(people, pairs, edges)
     doubts += doubtful(people, pairs)
     questions = worth_asking(people, doubts, asked, rarity.records * REVIEWS_PER_1000 // 1000)
     return Decision(people.all(), edges, questions, people.shared)
