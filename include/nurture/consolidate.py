@@ -163,18 +163,20 @@ def _lead_of(
     lead_of = {
         record: lead_id for person, lead_id in zip(new, new_ids, strict=True) for record in person.records
     }  # fmt: skip
-    survivors: list[int] = []
+    rounds: list[list[tuple[int, int, str]]] = []  # a survivor once in each
     for person in people:
         found = sorted({leads[record] for record in person.records if record in leads})
         if not found:
             continue
         survivor, *others = found
         why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
-        for other in others:
-            merges.merge(conn, survivor, other, ", ".join(why), as_of)
-            survivors.append(survivor)
+        for at, other in enumerate(others):
+            rounds += [[]] if at == len(rounds) else []
+            rounds[at].append((survivor, other, ", ".join(why)))
         lead_of.update(dict.fromkeys(person.records, survivor))
-    return lead_of, len(new), survivors
+    for pairs in rounds:
+        merges.merge(conn, pairs, as_of)
+    return lead_of, len(new), [survivor for pairs in rounds for survivor, _, _ in pairs]
 
 
 def _identities(
