@@ -1,6 +1,7 @@
 -- Every number a person sees, and the one place where a merge is read across. Laid anew by each migration.
 drop view if exists nurture.lead_now, nurture.lead_sources, nurture.current_scores, nurture.lead_lifecycle,
-nurture.person_mail, nurture.product_overview, nurture.message_proofs cascade;
+nurture.person_mail, nurture.product_overview, nurture.message_proofs,
+nurture.review_kinds cascade;
 
 -- The lead that an id means now.
 create view nurture.lead_now as
@@ -20,6 +21,24 @@ from nurture.source_records
 inner join nurture.lead_now on source_records.lead_id = lead_now.lead_id
 inner join nurture.leads as current_leads on lead_now.current_lead_id = current_leads.lead_id
 order by source_records.source asc, source_records.source_key asc, source_records.record_id desc;
+
+-- What was asked of two records, by kind: what they have in common, and how their names stand to each other.
+create view nurture.review_kinds as
+select
+    match_reviews.review_id,
+    match_reviews.answer,
+    (match_reviews.evidence ->> 'weight')::numeric as weight,
+    concat_ws(
+        ' ',
+        coalesce(match_reviews.evidence ->> 'rule', match_reviews.evidence ->> 'agreement'),
+        match_reviews.evidence ->> 'names',
+        (
+            select string_agg(said.key, ' ' order by said.key)
+            from jsonb_each(match_reviews.evidence) as said
+            where said.value = 'true'::jsonb
+        )
+    ) as kind
+from nurture.match_reviews;
 
 -- The newest score of each lead and product.
 create view nurture.current_scores as

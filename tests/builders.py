@@ -44,7 +44,10 @@ REQUIRED: dict[str, dict[str, Any]] = {
         "person_id": lambda n: n, "address_id": lambda n: n, "address": lambda n: f"a{n}@lead.example",
         "domain": "lead.example", "mail_type": "know_how", "position": lambda n: n, "occasion_mark": "m",
     },
-    "landings": {"source": "cards", "file": "cards.csv", "content_hash": lambda n: f"file{n}", "as_of": NOON},
+    "landings": {
+        "source": "cards", "file": "cards.csv", "content_hash": lambda n: f"file{n}", "reading_hash": "read",
+        "as_of": NOON,
+    },
     "lead_addresses": {"is_primary": True, "first_seen_at": NOON, "last_seen_at": NOON},
     "leads": {},
     "messages": {
@@ -196,7 +199,7 @@ def record(
     }  # fmt: skip
     fields = {field: str(found) for field, found in told.items() if found is not None}
     return insert(
-        conn, "source_records", source=source, source_key=key, content_hash=hash_of([told, keys, facts]),
+        conn, "source_records", source=source, source_key=key, content_hash=hash_of([source, key, told, keys, facts]),
         fields=fields, keys={kind: found for kind, found in keys.items() if found}, facts=facts or {},
         occurred_at=occurred_at, precedence=precedence, channel=channel,
     ).record_id  # fmt: skip
