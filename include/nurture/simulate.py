@@ -132,6 +132,7 @@ class _Play:
             self._rescore(work)
             pipeline.qualify(work)
             pipeline.push(work)
+        db.run(conn, db.statements("simulate").say_yes, at=at)
         due = db.run(conn, db.statements("dispatch").next_moment, product=product.product).scalar()
         sum_up(conn)
         conn.commit()
