@@ -8,6 +8,7 @@ from typing import NamedTuple
 from nurture.matching.candidates import MOST_IN_A_BLOCK, Row, blocks
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, have_two_desks, is_near, join
 from nurture.matching.names import Agreement
+from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
 REVIEWS_PER_1000 = 8
@@ -92,7 +93,10 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
         same_phone=bool(one.phones & two.phones),
         same_mobile=bool(mobiles),
         same_mailbox=bool(one.mailboxes & two.mailboxes),
-        near_mailbox=any(is_near(a, b) for a in one_mailboxes for b in two_mailboxes),
+        near_mailbox=any(
+            is_near(a, b) and not _are_two_companies(people.rarity, a, b)
+            for a in one_mailboxes for b in two_mailboxes
+        ),
         two_desks=have_two_desks(one_mailboxes, two_mailboxes),
         two_mobiles=bool(one_mobiles and two_mobiles and not mobiles),
         two_mailboxes=bool(one_mailboxes and two_mailboxes and not one_mailboxes & two_mailboxes),
@@ -104,6 +108,12 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
             default=1.0,
         ),
     )  # fmt: skip
+
+
+def _are_two_companies(rarity: Rarity, one: str, two: str) -> bool:
+    """Tell whether two mailboxes are at two domains that several records have each: sato@abc and sato@abd."""
+    hosts = {one.rpartition("@")[2], two.rpartition("@")[2]}
+    return len(hosts) > 1 and all(rarity.size(f"domain:{host}") > 2 for host in hosts)
 
 
 _WEIGHTS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "renamed": 11.0}
