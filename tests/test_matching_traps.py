@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from test_matching import name, people, rows
 
+from nurture.matching.blocks import blocks_of
 from nurture.matching.clusters import is_near
 from nurture.matching.names import Agreement, compare
 from nurture.matching.people import decide, learn_from
@@ -98,4 +99,4 @@ def test_one_local_part_at_two_companies_of_near_domains_is_two_people() -> None
     sizes = Counter(row.account for row in made)
     readings, rarity = Readings(), Rarity(sizes=sizes.items())
     learn_from(made, readings, rarity)
-    assert len(decide(made, readings, rarity).people) == 6
+    assert len(decide(made, readings, rarity, blocks_of(made, readings)).people) == 6
