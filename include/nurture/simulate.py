@@ -89,7 +89,7 @@ class _Play:
     def __init__(self, conn: sa.Connection, loaded: Loaded) -> None:
         taking = cast(Any, _Accepting())
         links = dispatch.Links("https://receiver.example", uuid.uuid4().bytes)
-        edges = pipeline.Edges(sendgrid=taking, crm=taking, links=links, inbox="")
+        edges = pipeline.Edges(sendgrid=taking, crm=taking, links=links, inbox="", connection=str)
         begins = datetime.min.replace(tzinfo=UTC)
         self.work = pipeline.Work(conn, loaded, {}, edges, begins, begins)
         self.notes: list[str] = []
