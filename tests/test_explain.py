@@ -139,7 +139,7 @@ def told(conn: sa.Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """A lead of the sample products with a past: joined, mailed, capped, ready for sales; return its id."""
     sample = load_products().products["cloud_backup"]
     one = lead(conn, industry="logistics", name="見本\x1b[2J 花子", title_level="director")
-    insert(conn, "source_records", source="business_cards", source_key="1", lead_id=one)
+    insert(conn, "source_records", source="business_cards_cp932", source_key="1", lead_id=one)
     insert(
         conn, "signals", lead_id=one, product="cloud_backup", kind="submitted", subject="quote_request",
         day="2026-11-15",
