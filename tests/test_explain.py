@@ -119,7 +119,7 @@ def test_a_merged_lead_tells_the_survivors_story(conn: sa.Connection) -> None:
     survivor, younger = lead(conn), lead(conn)
     message(conn, younger, status="accepted")
     conn.exec_driver_sql("update leads set merged_into = %(s)s where lead_id = %(y)s", {"s": survivor, "y": younger})
-    insert(conn, "merges", survivor_id=survivor, merged_id=younger, reason="same email", as_of=NOON)
+    insert(conn, "merges", survivor_id=survivor, merged_id=younger, reason="same email", as_of=NOON, did={})
     conn.commit()
     story = explain(conn, BACKUP, younger, NOON + DAY)
     assert (story.lead["lead_id"], story.lead["lead_ids"]) == (survivor, [survivor, younger])
