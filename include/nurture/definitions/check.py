@@ -3,12 +3,14 @@
 How an email is proofread is an argument, because rendering stands above the definitions.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from nurture.definitions import changes, plan_lints, reach
 from nurture.definitions.load import (
     EMAIL_PARTS,
     load_product,
@@ -18,8 +20,10 @@ from nurture.definitions.load import (
     shown,
 )
 from nurture.definitions.nearest import instead
-from nurture.definitions.problems import BrokenDefinition, DefinitionProblem
+from nurture.definitions.past import Past
+from nurture.definitions.problems import BrokenDefinition, DefinitionProblem, Document
 from nurture.definitions.products import Product
+from nurture.definitions.yaml12 import read
 from nurture.problem import Problem
 
 _CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly|once)|([0-9A-Za-z*/,#-]+ ){4}[0-9A-Za-z*/,#-]+)$")
@@ -49,18 +53,25 @@ Proofread = Callable[[Product, str], Sequence[Finding]]
 
 @dataclass
 class Checked:
-    """What was looked at: how much of it there is, what is wrong, and what is only worth knowing."""
+    """What was looked at: how much of it there is, what is wrong, what is to be weighed, what is worth knowing."""
 
     products: list[str] = field(default_factory=list)
     scenarios: int = 0
     emails: int = 0
     sources: int = 0
     problems: list[DefinitionProblem] = field(default_factory=list)
+    warnings: list[DefinitionProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def check(root: Path, proofread: Proofread, product: str | None = None) -> Checked:
-    """Check all definitions under `root`, or one product's; raise `Problem` when there is no such product."""
+def check(
+    root: Path, proofread: Proofread, product: str | None = None, *,
+    today: dt.date, past_of: Callable[[Product], Past] | None = None,
+) -> Checked:  # fmt: skip
+    """Check all definitions under `root`, or one product's; raise `Problem` when there is no such product.
+
+    `past_of` tells what has run of a product; None when there is no database to ask.
+    """
     checked = Checked()
     try:
         shared = load_shared(root)
@@ -86,11 +97,15 @@ def check(root: Path, proofread: Proofread, product: str | None = None) -> Check
         checked.problems += _schedule(loaded, folder, root)
         for email in loaded.emails:
             checked.problems += _proofread(loaded, email, folder, root, proofread)
+        past = past_of(loaded) if past_of is not None else None
+        for found, is_warning in _journeys_and_plan(loaded, folder, root, today, past):
+            (checked.warnings if is_warning else checked.problems).append(found)
         checked.notes += _unsent(loaded, folder, root)
         checked.products.append(name)
         checked.scenarios += len(loaded.scenarios)
         checked.emails += len(loaded.emails)
     checked.problems.sort()
+    checked.warnings.sort()
     return checked
 
 
@@ -127,6 +142,30 @@ def _proofread(
         if not file.exists():  # a text that is derived from the MJML
             file = file.with_suffix(".mjml")
         yield DefinitionProblem(shown(file, root), finding.line, "", finding.message)
+
+
+def _journeys_and_plan(
+    product: Product, folder: Path, root: Path, today: dt.date, past: Past | None
+) -> Iterator[tuple[DefinitionProblem, bool]]:
+    """Yield what is wrong with ways, changes and dates, and whether it is a warning."""
+    pages = {name: _document(folder / "scenarios" / f"{name}.yaml", root) for name in product.scenarios}
+    page = _document(folder / "product.yaml", root)
+    for name, scenario in product.scenarios.items():
+        yield from ((found, False) for found in reach.of_scenario(scenario, product, pages[name]))
+        if past is not None:
+            yield from ((found, False) for found in changes.of_scenario(scenario, pages[name], past))
+    if past is not None:
+        yield from ((found, False) for found in changes.of_plan(product, page, past))
+    for path, message, is_warning in plan_lints.lint(product, today, past):
+        if path[0] == "scenarios":
+            yield pages[str(path[1])].problem(("journey",), message), is_warning
+        else:
+            yield page.problem(path, message), is_warning
+
+
+def _document(file: Path, root: Path) -> Document:
+    text = file.read_text("utf-8-sig")
+    return Document(shown(file, root), text, read(text))
 
 
 def _unsent(product: Product, folder: Path, root: Path) -> Iterator[str]:

@@ -120,6 +120,12 @@ class Limits(Model):
     mails_per_day: int = Field(default=20_000, gt=0)
 
 
+def _in_days(span: Duration) -> Duration:
+    if span.unit not in ("days", "weeks"):
+        raise ValueError(f"'{span}': say how many days or weeks before its day a mail is written")
+    return span
+
+
 class Product(Model):
     """What is sold, and how its leads are nurtured."""
 
@@ -140,7 +146,7 @@ class Product(Model):
     readiness: Readiness | None = None
     plan: list[PlanEntry] = []
     reviews: list[dt.date] = []
-    content_ready: Span = Duration(amount=5, unit="business days")
+    content_ready: Annotated[Span, AfterValidator(_in_days)] = Duration(amount=7, unit="days")
     case_permissions: dict[Name, CasePermission] = {}
     limits: Limits = Limits()
     send_within: Span = Duration(amount=3, unit="business days")
