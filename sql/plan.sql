@@ -44,3 +44,23 @@ where
     and messages.occasion = 'plan/' || %(entry)s::text
     and messages.status = 'planned'
     and messages.definition_hash <> %(definition_hash)s::text;
+
+-- name: count_entries
+-- What became of the mails of each entry.
+select
+    messages.step as entry,
+    count(*) filter (where messages.status = 'accepted') as sent,
+    count(*) filter (where messages.status in ('planned', 'sending', 'unknown')) as waiting,
+    count(*) filter (where messages.status in ('refused', 'cancelled', 'expired')) as not_sent
+from messages
+where messages.product = %(product)s::text and messages.scenario is null
+group by messages.step;
+
+-- name: segment_sizes
+-- How many are in each segment of the product now.
+select
+    segment_members.segment,
+    count(*) as size
+from segment_members
+where segment_members.product = %(product)s::text and segment_members.left_at is null
+group by segment_members.segment;
