@@ -218,3 +218,21 @@ returns timestamptz language sql immutable as $$
         ) >= mails
     )
 $$;
+
+-- The places of several mails of one lead, in their turn: each takes its own from those behind it.
+create function nurture.places_in_turn(wanted timestamptz [], sent timestamptz [], mails integer, span interval)
+returns timestamptz [] language plpgsql immutable as $$
+declare
+    taken timestamptz [] := sent;
+    place timestamptz;
+    places timestamptz [] := '{}';
+begin
+    foreach place in array wanted loop
+        if cardinality(taken) >= mails then
+            place := nurture.free_at(place, taken, mails, span);
+        end if;
+        taken := taken || place;
+        places := places || place;
+    end loop;
+    return places;
+end $$;
