@@ -3,13 +3,25 @@
 select pg_advisory_xact_lock(7310002);
 
 -- name: new_records
--- The records that no lead has yet and that have happened by as_of, oldest first.
+-- The records that no lead has yet and that have happened by as_of, oldest first, as matching sees them.
 select
     source_records.record_id,
     source_records.source || '/' || source_records.source_key as source_key,
-    source_records.fields,
-    source_records.keys,
-    source_records.occurred_at
+    null::bigint as lead_id,
+    null::text as account_key,
+    source_records.keys ->> 'name' as name_key,
+    source_records.fields ->> 'last_name' as last_name,
+    source_records.fields ->> 'first_name' as first_name,
+    source_records.fields ->> 'name' as full_name,
+    coalesce(source_records.fields ->> 'kana', source_records.keys ->> 'kana') as kana,
+    source_records.keys ->> 'crm_id' as crm_id,
+    case when source_records.keys -> 'is_role' is null then source_records.keys ->> 'email' end as mailbox,
+    source_records.keys ->> 'domain' as domain,
+    source_records.keys ->> 'mobile' as mobile,
+    source_records.keys ->> 'phone' as phone,
+    source_records.keys ->> 'company' as company,
+    source_records.keys ->> 'corporate_number' as corporate_number,
+    coalesce(source_records.fields ->> 'postal_code', source_records.fields ->> 'region') as place
 from source_records
 where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s::timestamptz
 order by source_records.occurred_at asc, source_records.record_id asc
@@ -33,9 +45,13 @@ create temporary table batch (
     account_key text
 ) on commit drop;
 
--- name: insert_batch
+-- name: copy_batch
 -- The batch's rows.
-insert into batch (record_id, lead_id, account_key) values %(values)s;
+copy batch (record_id, lead_id, account_key) from stdin;
+
+-- name: analyze_batch
+-- The planner has to know whether a batch is one record or a million.
+analyze batch;
 
 -- name: insert_accounts
 -- The companies of the batch: known by a corporate domain, else by their normalised name and place.
@@ -50,68 +66,37 @@ on conflict (account_key) do nothing;
 -- name: assign_records
 -- Every record of the batch gets its lead and its account.
 update source_records
-set lead_id = batch.lead_id, account_id = accounts.account_id
+set lead_id = batch.lead_id, account_id = coalesce(accounts.merged_into, accounts.account_id)
 from batch
 left join accounts on batch.account_key = accounts.account_key
 where source_records.record_id = batch.record_id;
 
+-- name: create_told
+-- The keys that identify the batch's leads.
+create temporary table told (
+    kind text not null,
+    value text not null,
+    name_key text not null,
+    lead_id bigint not null,
+    is_shared boolean not null
+) on commit drop;
+
+-- name: copy_told
+-- The keys of the batch.
+copy told (kind, value, name_key, lead_id, is_shared) from stdin;
+
 -- name: insert_identities
--- The keys that identify the batch's leads; one that is open already stays whose it is.
-insert into identities (kind, value, name_key, lead_id, is_shared, opened_at) values %(values)s
-on conflict (kind, value, name_key) where closed_at is null and not is_shared do nothing;
-
--- name: merge_lead
--- The younger lead becomes a redirect to the older; what it did and was sent stays its own (no fact moves).
-with redirected as (
-    update leads
-    set merged_into = %(survivor)s::bigint
-    where leads.lead_id = %(merged)s::bigint or leads.merged_into = %(merged)s::bigint
-    returning leads.lead_id
-),
-
-ended_enrollments as (
-    update enrollments
-    set ended_at = greatest(%(as_of)s::timestamptz, enrollments.enrolled_at), ended_reason = 'merged'
-    where enrollments.lead_id = %(merged)s::bigint and enrollments.ended_at is null
-),
-
-ended_qualifications as (
-    update qualifications
-    set ended_at = greatest(%(as_of)s::timestamptz, qualifications.qualified_at), ended_reason = 'merged'
-    where qualifications.lead_id = %(merged)s::bigint and qualifications.ended_at is null
-),
-
-closed_memberships as (
-    update segment_members
-    set left_at = greatest(%(as_of)s::timestamptz, segment_members.joined_at)
-    where segment_members.lead_id = %(merged)s::bigint and segment_members.left_at is null
-),
-
-cancelled as (
-    update messages
-    set status = 'cancelled', ended_reason = 'merged'
-    where messages.lead_id = %(merged)s::bigint and messages.status = 'planned'
-    returning messages.message_id
-),
-
-explained as (
-    insert into decisions (message_id, outcome, reason, at)
-    select
-        cancelled.message_id,
-        'never',
-        'merged',
-        %(as_of)s::timestamptz
-    from cancelled
-)
-
-insert into "merges" (survivor_id, merged_id, reason, as_of)
+-- One that is open already stays whose it is.
+insert into identities (kind, value, name_key, lead_id, is_shared, opened_at)
 select
-    %(survivor)s::bigint,
-    %(merged)s::bigint,
-    %(reason)s::text,
+    told.kind,
+    told.value,
+    told.name_key,
+    told.lead_id,
+    told.is_shared,
     %(as_of)s::timestamptz
-from redirected
-where redirected.lead_id = %(merged)s::bigint;
+from told
+on conflict (kind, value, name_key) where closed_at is null and not is_shared do nothing;
 
 -- name: insert_addresses
 -- The mailboxes of the batch.
@@ -247,13 +232,10 @@ inner join source_records on batch.record_id = source_records.record_id
 where source_records.facts ? 'event';
 
 -- name: survive
--- Fill the batch's leads from all their newest records: by field, the source believed first, then the newest;
--- the employer's fields move as one bundle, from the newest record that names a company (each for itself if none does).
-with touched as (
-    select distinct batch.lead_id from batch
-),
-
-records as (
+-- Fill the batch's leads from all their newest records: by field, the source believed first, then the newest, but kanji
+-- of a name before its reading; the employer's fields move as one bundle, from the newest record that names a company
+-- (each for itself if none does). Nothing is sorted by field: records are laid over each other, the best last.
+with records as (
     select distinct on (source_records.source, source_records.source_key)
         lead_now.current_lead_id as lead_id,
         source_records.record_id,
@@ -263,70 +245,108 @@ records as (
         source_records.occurred_at,
         source_records.account_id,
         source_records.fields,
-        source_records.facts
-    from touched
-    inner join leads on touched.lead_id = leads.lead_id or touched.lead_id = leads.merged_into
-    inner join lead_now on leads.lead_id = lead_now.lead_id
-    inner join source_records on leads.lead_id = source_records.lead_id
+        source_records.facts -> 'first_touch' as first_touch
+    from (select distinct batch.lead_id from batch) as touched
+    inner join lead_now on touched.lead_id = lead_now.current_lead_id
+    inner join source_records on lead_now.lead_id = source_records.lead_id
     order by source_records.source asc, source_records.source_key asc, source_records.record_id desc
 ),
 
-employers as (
-    select distinct on (records.lead_id)
+told as materialized (
+    select
         records.lead_id,
         records.record_id,
-        records.account_id
-    from records
-    where records.fields ? 'company'
-    order by records.lead_id asc, records.occurred_at desc, records.precedence asc, records.record_id desc
-),
-
-firsts as (
-    select distinct on (records.lead_id)
-        records.lead_id,
         records.source,
+        records.precedence,
         records.channel,
         records.occurred_at,
-        coalesce(records.facts -> 'first_touch', '{}'::jsonb) as first_touch
+        records.account_id,
+        records.fields,
+        records.first_touch,
+        records.fields ? 'company' as has_employer,
+        coalesce(records.fields ->> 'name', records.fields ->> 'last_name') ~ '[一-龠]' as is_in_kanji,
+        (
+            select jsonb_object_agg(field.key, records.record_id)
+            from jsonb_object_keys(records.fields) as field (key)
+        ) as told_by
     from records
-    order by records.lead_id asc, records.occurred_at asc, records.record_id asc
 ),
 
-chosen as (
-    select distinct on (records.lead_id, field.key)
-        records.lead_id,
-        field.key,
-        field.value,
-        records.record_id
-    from records
-    cross join lateral jsonb_each_text(records.fields) as field
-    left join employers on records.lead_id = employers.lead_id
-    where
-        field.key not in ('company', 'department', 'department_function', 'title', 'title_level')
-        or records.record_id = employers.record_id
-        or employers.record_id is null
-    order by
-        records.lead_id asc,
-        field.key asc,
-        (field.key in ('name', 'last_name', 'first_name') and field.value ~ '[一-龠]') desc,
-        records.precedence asc,
-        records.occurred_at desc,
-        records.record_id desc
+laid as (
+    select
+        told.lead_id,
+        jsonb_union(told.fields order by told.precedence desc, told.occurred_at asc, told.record_id asc) as attributes,
+        jsonb_union(told.told_by order by told.precedence desc, told.occurred_at asc, told.record_id asc) as provenance,
+        (array_agg(
+            told.fields order by told.precedence asc, told.occurred_at desc, told.record_id desc
+        ) filter (where told.is_in_kanji)) [1] as written,
+        (array_agg(
+            told.told_by order by told.precedence asc, told.occurred_at desc, told.record_id desc
+        ) filter (where told.is_in_kanji)) [1] as written_by,
+        (array_agg(
+            told.fields order by told.occurred_at desc, told.precedence asc, told.record_id desc
+        ) filter (where told.has_employer)) [1] as employer,
+        (array_agg(
+            told.told_by order by told.occurred_at desc, told.precedence asc, told.record_id desc
+        ) filter (where told.has_employer)) [1] as employer_by,
+        (array_agg(
+            told.account_id order by told.occurred_at desc, told.precedence asc, told.record_id desc
+        ) filter (where told.has_employer)) [1] as account_id,
+        (array_agg(told.source order by told.occurred_at asc, told.record_id asc)) [1] as first_source,
+        (array_agg(told.channel order by told.occurred_at asc, told.record_id asc)) [1] as first_channel,
+        (array_agg(told.first_touch order by told.occurred_at asc, told.record_id asc)) [1] as first_touch,
+        min(told.occurred_at) as first_seen_at
+    from told
+    group by told.lead_id
 ),
 
 merged as (
     select
-        chosen.lead_id,
-        jsonb_object_agg(chosen.key, chosen.value) as attributes,
-        jsonb_object_agg(chosen.key, chosen.record_id) as provenance
-    from chosen
-    group by chosen.lead_id
+        laid.lead_id,
+        laid.account_id,
+        laid.first_source,
+        laid.first_channel,
+        coalesce(laid.first_touch, '{}'::jsonb) as first_touch,
+        laid.first_seen_at,
+        (
+            case
+                when laid.employer is null then laid.attributes
+                else laid.attributes - array['company', 'department', 'department_function', 'title', 'title_level']
+            end
+        )
+        || jsonb_strip_nulls(jsonb_build_object(
+            'name', laid.written -> 'name',
+            'last_name', laid.written -> 'last_name',
+            'first_name', laid.written -> 'first_name',
+            'company', laid.employer -> 'company',
+            'department', laid.employer -> 'department',
+            'department_function', laid.employer -> 'department_function',
+            'title', laid.employer -> 'title',
+            'title_level', laid.employer -> 'title_level'
+        )) as attributes,
+        (
+            case
+                when laid.employer_by is null then laid.provenance
+                else laid.provenance - array['company', 'department', 'department_function', 'title', 'title_level']
+            end
+        )
+        || jsonb_strip_nulls(jsonb_build_object(
+            'name', laid.written_by -> 'name',
+            'last_name', laid.written_by -> 'last_name',
+            'first_name', laid.written_by -> 'first_name',
+            'company', laid.employer_by -> 'company',
+            'department', laid.employer_by -> 'department',
+            'department_function', laid.employer_by -> 'department_function',
+            'title', laid.employer_by -> 'title',
+            'title_level', laid.employer_by -> 'title_level'
+        )) as provenance
+    from laid
 ),
 
 updated as (
     update leads
     set
-        account_id = employers.account_id,
+        account_id = merged.account_id,
         name = merged.attributes ->> 'name',
         last_name = merged.attributes ->> 'last_name',
         first_name = merged.attributes ->> 'first_name',
@@ -344,13 +364,11 @@ updated as (
         employees = (merged.attributes ->> 'employees')::integer,
         owner = merged.attributes ->> 'owner',
         crm_lifecycle = merged.attributes ->> 'lifecycle',
-        first_source = coalesce(leads.first_source, firsts.source),
-        first_channel = coalesce(leads.first_channel, firsts.channel),
-        first_touch = case when leads.first_seen_at is null then firsts.first_touch else leads.first_touch end,
-        first_seen_at = coalesce(leads.first_seen_at, firsts.occurred_at)
+        first_source = coalesce(leads.first_source, merged.first_source),
+        first_channel = coalesce(leads.first_channel, merged.first_channel),
+        first_touch = case when leads.first_seen_at is null then merged.first_touch else leads.first_touch end,
+        first_seen_at = coalesce(leads.first_seen_at, merged.first_seen_at)
     from merged
-    inner join firsts on merged.lead_id = firsts.lead_id
-    left join employers on merged.lead_id = employers.lead_id
     where leads.lead_id = merged.lead_id
 )
 
@@ -374,12 +392,12 @@ left join lateral (
 where newest.attributes is distinct from merged.attributes;
 
 -- name: fill_accounts
--- An account takes each of its facts from its people's records: the source believed first, then the newest.
+-- An account takes each of its facts from its records: the source believed first, then the newest.
 with touched as (
-    select distinct leads.account_id
+    select distinct source_records.account_id
     from batch
-    inner join leads on batch.lead_id = leads.lead_id
-    where leads.account_id is not null
+    inner join source_records on batch.record_id = source_records.record_id
+    where source_records.account_id is not null
 ),
 
 told as (
@@ -388,8 +406,7 @@ told as (
         fact.key,
         fact.value
     from touched
-    inner join leads on touched.account_id = leads.account_id
-    inner join source_records on leads.lead_id = source_records.lead_id
+    inner join source_records on touched.account_id = source_records.account_id
     cross join lateral jsonb_each_text(source_records.keys || source_records.fields) as fact
     where fact.key in ('company', 'corporate_number', 'industry', 'employees', 'region')
     order by
@@ -421,10 +438,15 @@ where accounts.account_id = chosen.account_id;
 -- name: inherit
 -- What no record says of a lead's employer, its account knows; whoever learns something is rescored.
 with touched as (
-    select distinct leads.account_id
+    select leads.account_id
     from batch
     inner join leads on batch.lead_id = leads.lead_id
     where leads.account_id is not null
+    union
+    select source_records.account_id
+    from batch
+    inner join source_records on batch.record_id = source_records.record_id
+    where source_records.account_id is not null
 ),
 
 learned as (

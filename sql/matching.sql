@@ -10,10 +10,12 @@ with keys as (
 select
     account_evidence.kind,
     account_evidence.value,
-    account_evidence.account_key,
+    coalesce(survivors.account_key, account_evidence.account_key) as account_key,
     account_evidence.record_count
 from keys
-inner join account_evidence on keys.kind = account_evidence.kind and keys.value = account_evidence.value;
+inner join account_evidence on keys.kind = account_evidence.kind and keys.value = account_evidence.value
+left join accounts on account_evidence.account_key = accounts.account_key and accounts.merged_into is not null
+left join accounts as survivors on accounts.merged_into = survivors.account_id;
 
 -- name: account_sizes
 -- How many records each of these accounts has.
@@ -61,8 +63,8 @@ set record_count = name_parts.record_count + excluded.record_count;
 -- name: known_records
 -- Every record of the leads that share a block with the batch, oldest first; of a block the oldest 200 records, which
 -- is more than a person's key can have and enough to see that a key is shared.
-with touched as (
-    select distinct lead_now.current_lead_id
+with found as (
+    select looked_up.record_id
     from unnest(%(blocks)s::bigint []) as wanted (block)
     cross join lateral ( -- noqa: ST05
         select match_keys.record_id
@@ -70,7 +72,17 @@ with touched as (
         where match_keys.block = wanted.block
         order by match_keys.block asc, match_keys.record_id asc
         limit 200
-    ) as found
+    ) as looked_up
+    union
+    select earlier.record_id
+    from source_records as new
+    inner join source_records as earlier on new.source = earlier.source and new.source_key = earlier.source_key
+    where new.record_id = any(%(records)s::bigint []) and earlier.lead_id is not null
+),
+
+touched as (
+    select distinct lead_now.current_lead_id
+    from found
     inner join source_records on found.record_id = source_records.record_id
     inner join lead_now on source_records.lead_id = lead_now.lead_id
 )
@@ -79,10 +91,20 @@ select
     source_records.record_id,
     source_records.source || '/' || source_records.source_key as source_key,
     touched.current_lead_id as lead_id,
-    source_records.fields,
-    source_records.keys,
-    source_records.occurred_at,
-    accounts.account_key
+    accounts.account_key,
+    source_records.keys ->> 'name' as name_key,
+    source_records.fields ->> 'last_name' as last_name,
+    source_records.fields ->> 'first_name' as first_name,
+    source_records.fields ->> 'name' as full_name,
+    coalesce(source_records.fields ->> 'kana', source_records.keys ->> 'kana') as kana,
+    source_records.keys ->> 'crm_id' as crm_id,
+    case when source_records.keys -> 'is_role' is null then source_records.keys ->> 'email' end as mailbox,
+    source_records.keys ->> 'domain' as domain,
+    source_records.keys ->> 'mobile' as mobile,
+    source_records.keys ->> 'phone' as phone,
+    source_records.keys ->> 'company' as company,
+    source_records.keys ->> 'corporate_number' as corporate_number,
+    coalesce(source_records.fields ->> 'postal_code', source_records.fields ->> 'region') as place
 from touched
 inner join leads on touched.current_lead_id = coalesce(leads.merged_into, leads.lead_id)
 inner join source_records on leads.lead_id = source_records.lead_id
@@ -98,19 +120,75 @@ select
 from match_reviews
 where match_reviews.record_a = any(%(records)s::bigint []) and match_reviews.record_b = any(%(records)s::bigint []);
 
--- name: insert_match_keys
+-- name: copy_match_keys
 -- By what the batch's records are found again.
-insert into match_keys (block, record_id) values %(values)s;
+copy match_keys (block, record_id) from stdin;
+
+-- name: create_joined
+-- What the batch joined.
+create temporary table joined (
+    record_a bigint not null,
+    record_b bigint not null,
+    rule text not null,
+    weight numeric
+) on commit drop;
+
+-- name: copy_joined
+-- The edges of the batch.
+copy joined (record_a, record_b, rule, weight) from stdin;
 
 -- name: insert_match_edges
 -- Why two records are one person's.
-insert into match_edges (record_a, record_b, rule, weight) values %(values)s
+insert into match_edges (record_a, record_b, rule, weight)
+select
+    joined.record_a,
+    joined.record_b,
+    joined.rule,
+    joined.weight
+from joined
 on conflict (record_a, record_b, rule) do nothing;
 
 -- name: insert_match_reviews
 -- Pairs that a person must decide on; one that was asked is not asked again.
 insert into match_reviews (record_a, record_b, evidence) values %(values)s
 on conflict (record_a, record_b) do nothing;
+
+-- name: trim_reviews
+-- What nobody has answered stays only if it is among the best questions of all batches, so many as somebody can
+-- answer, one at least, and if its kind of evidence was not a no every time.
+with answers as (
+    select
+        review_kinds.kind,
+        count(*) filter (where review_kinds.answer = 'yes') as yes_count,
+        count(*) filter (where review_kinds.answer = 'no') as no_count
+    from review_kinds
+    group by review_kinds.kind
+),
+
+waiting as (
+    select
+        review_kinds.review_id,
+        row_number() over (order by review_kinds.weight desc nulls last, review_kinds.review_id asc) as place,
+        answers.yes_count = 0 and answers.no_count >= %(enough)s::integer as is_vain
+    from review_kinds
+    inner join answers on review_kinds.kind = answers.kind
+    where review_kinds.answer is null
+),
+
+allowed as (
+    select
+        greatest(
+            1,
+            coalesce(max(name_parts.record_count), 0) * %(per_1000)s::integer / 1000
+            - (select count(*) from match_reviews where match_reviews.answer is not null)
+        ) as number
+    from name_parts
+    where name_parts.part = 'all'
+)
+
+delete from match_reviews
+using waiting, allowed
+where match_reviews.review_id = waiting.review_id and (waiting.place > allowed.number or waiting.is_vain);
 
 -- name: mark_shared_identities
 -- A key that several people have identifies none of them.

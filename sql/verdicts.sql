@@ -150,12 +150,18 @@ gone as (
 ),
 
 marked as (
+    -- the lead's own mark waits for the undo of a merge
     insert into score_marks (lead_id, product)
-    select distinct
+    select
         lead_now.current_lead_id,
         concerned.product
     from concerned
     inner join lead_now on concerned.lead_id = lead_now.lead_id
+    union
+    select
+        concerned.lead_id,
+        concerned.product
+    from concerned
     on conflict (lead_id, product) do nothing
 )
 

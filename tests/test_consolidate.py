@@ -296,5 +296,5 @@ def test_whatever_comes_an_identity_is_one_leads_and_no_redirect_is_a_chain(
 CHAINS = "select from leads join leads as up on leads.merged_into = up.lead_id where up.merged_into is not null"
 TWO_LEADS_OF_A_CRM_ID = """
     select keys ->> 'crm_id' from source_records join lead_now using (lead_id)
-    where keys ? 'crm_id' group by 1 having count(distinct current_lead_id) > 1
+    where keys ? 'crm_id' and keys ? 'name' group by 1, keys ->> 'name' having count(distinct current_lead_id) > 1
 """

@@ -90,8 +90,8 @@ def test_no_month_of_the_sample_plans_is_without_a_mail(root: Path):
             "there is no emails/restor_drill.mjml: did you mean 'restore_drill'?",
         ),
         (
-            "scenarios/exhibition_follow_up.yaml", "{source: [exhibition_badges, business_cards]}",
-            "{source: [exhibition_badge, business_cards]}",
+            "scenarios/exhibition_follow_up.yaml", "{source: [exhibition_badges, business_cards_cp932]}",
+            "{source: [exhibition_badge, business_cards_cp932]}",
             "include/products/cloud_backup/scenarios/exhibition_follow_up.yaml:{line}: audience.all[0].source: "
             "there is no source 'exhibition_badge': did you mean 'exhibition_badges'?",
         ),
@@ -140,7 +140,8 @@ def test_no_month_of_the_sample_plans_is_without_a_mail(root: Path):
         ),
         (
             "emails/restore_drill.mjml", "{% call piece.prose() %}", "{{ lead.nmae }}{% call piece.prose() %}",
-            "include/products/cloud_backup/emails/restore_drill.mjml: unknown value lead.nmae: did you mean 'name'?",
+            "include/products/cloud_backup/emails/restore_drill.mjml:{line}: unknown value lead.nmae: "
+            "did you mean 'name'?",
         ),
         (
             "emails/restore_drill.mjml", "{% endblock %}", "{% endblok %}",

@@ -1,11 +1,11 @@
 """Matching by itself: names across scripts, mailboxes and their successors, companies, and what is left in doubt."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from nurture.matching import companies
+from nurture.matching.blocks import blocks_of
 from nurture.matching.candidates import Row, row_of
 from nurture.matching.clusters import is_near
 from nurture.matching.names import Agreement, Name, compare, read
@@ -13,9 +13,7 @@ from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical, romaji
 from nurture.normalise.companies import company_key
-from nurture.normalise.names import kana_key, read_name
-
-AT = datetime(2026, 11, 1, tzinfo=UTC)
+from nurture.normalise.names import read_name
 
 
 def name(full: str, kana: str = "") -> Name:
@@ -32,17 +30,16 @@ def rows(*told: dict[str, Any]) -> list[Row]:
     for number, said in enumerate(told, start=1):
         found = read_name("", "", said.get("name", ""))
         email = said.get("email", "")
-        keys = {
-            "name": found.key if found else "", "kana": kana_key(said["kana"]) if "kana" in said else "",
-            "email": email, "is_role": said.get("is_role", False), "mobile": said.get("mobile", ""),
-            "phone": said.get("phone", ""), "company": company_key(said.get("company", "")) or "",
-            "domain": "" if "freemail" in email else email.partition("@")[2], "crm_id": said.get("crm_id", ""),
-            "corporate_number": said.get("number", ""),
-        }  # fmt: skip
-        fields = {"kana": said.get("kana", ""), "postal_code": said.get("postal_code", "")}
-        if found:
-            fields |= {"name": found.full, "last_name": found.last, "first_name": found.first}
-        made.append(row_of(number, f"s/{number}", None, fields, keys, AT))
+        email = "" if said.get("is_role") else email
+        made.append(
+            row_of(
+                number, f"s/{number}", None, None, found and found.key, found and found.last, found and found.first,
+                found and found.full, said.get("kana"), said.get("crm_id"), email,
+                "" if "freemail" in said.get("email", "") else said.get("email", "").partition("@")[2],
+                said.get("mobile"), said.get("phone"), company_key(said.get("company", "")), said.get("number"),
+                said.get("postal_code"),
+            )
+        )  # fmt: skip
     accounts, _ = companies.assign(made)
     return [row._replace(account=accounts.get(row.record_id, "")) for row in made]
 
@@ -50,7 +47,7 @@ def rows(*told: dict[str, Any]) -> list[Row]:
 def decided(*told: dict[str, Any], **given: Any) -> Decision:
     made, readings, rarity = rows(*told), Readings(), Rarity()
     learn_from(made, readings, rarity)
-    return decide(made, readings, rarity, **given)
+    return decide(made, readings, rarity, blocks_of(made, readings), **given)
 
 
 def people(*told: dict[str, Any], **given: Any) -> list[list[int]]:

@@ -7,30 +7,36 @@ Not judged again: a lead that was made while a key looked like one person's keep
 to be shared; only what comes later is kept apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import numpy as np
 import sqlalchemy as sa
 
-from nurture import db
+from nurture import db, erasures, merges
 from nurture.matching import companies
-from nurture.matching.candidates import Row, blocks, hashed, row_of
+from nurture.matching.blocks import Blocks, blocks_of
+from nurture.matching.candidates import Row, row_of
+from nurture.matching.likeness import REVIEWS_PER_1000
 from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
 BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
+ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
+NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
-def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
+def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[str, int]:
     """Give every record that has happened by `as_of` its lead, a batch a transaction; return counts.
 
-    Counts: records, new_leads, merged_leads. Run twice it finds nothing to do.
+    `key` is that of the hashes that erasures left; it is needed when there are any. Counts: records, new_leads,
+    merged_leads. Run twice it finds nothing to do.
     """
     totals = {"records": 0, "new_leads": 0, "merged_leads": 0}
     while True:
-        counts = _consolidate_batch(conn, as_of)
+        counts = _consolidate_batch(conn, as_of, key)
         conn.commit()
         for name, number in counts.items():
             totals[name] += number
@@ -38,37 +44,39 @@ def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
             return totals
 
 
-def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
+def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:
     sql = db.statements("consolidate")
     db.run(conn, sql.lock)
-    new = [
-        row_of(record_id, source_key, None, fields, keys, occurred_at)
-        for record_id, source_key, fields, keys, occurred_at in db.run(
-            conn, sql.new_records, as_of=as_of, at_most=BATCH
-        )
-    ]
+    new = [row_of(*record) for record in db.run(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
     if not new:
         return {"records": 0, "new_leads": 0, "merged_leads": 0}
     new = _with_accounts(conn, new)
     rows, decision = _decide(conn, new)
-    lead_of, made, merged = _lead_of(conn, rows, decision, as_of)
+    lead_of, made, survivors = _lead_of(conn, rows, decision, as_of)
     db.run(conn, sql.create_batch)
-    db.insert_values(
-        conn, sql.insert_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new)
-    )
+    db.copy_rows(conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new))
+    db.run(conn, sql.analyze_batch)
     db.run(conn, sql.insert_accounts)
     db.run(conn, sql.assign_records)
-    db.insert_values(conn, sql.insert_identities, _identities(new, lead_of, decision.shared, as_of))
+    db.run(conn, sql.create_told)
+    db.copy_rows(conn, sql.copy_told, _identities(new, lead_of, decision.shared))
+    db.run(conn, sql.insert_identities, as_of=as_of)
     _explain(conn, decision)
     for statement in (
         sql.insert_addresses, sql.link_addresses, sql.mark_shared_addresses, sql.clear_primary_addresses,
         sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs, sql.insert_events,
     ):  # fmt: skip
         db.run(conn, statement)
+    erasures.refuse_again(conn, key)
     db.run(conn, sql.survive, as_of=as_of)
-    for statement in (sql.fill_accounts, sql.inherit, sql.mark_for_rescoring):
+    db.run(conn, sql.fill_accounts)
+    _join_accounts(conn)
+    for statement in (sql.inherit, sql.mark_for_rescoring):
         db.run(conn, statement)
-    return {"records": len(new), "new_leads": made, "merged_leads": merged}
+    if unfilled := set(survivors) - {lead_of[row.record_id] for row in new}:  # merged by what the batch taught
+        db.run(conn, db.statements("merges").drop_batch)
+        merges.fill_again(conn, sorted(unfilled), as_of)
+    return {"records": len(new), "new_leads": made, "merged_leads": len(survivors)}
 
 
 def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
@@ -82,6 +90,15 @@ def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
     return [row._replace(account=accounts.get(row.record_id, "")) for row in new]
 
 
+def _join_accounts(conn: sa.Connection) -> None:
+    """Make one of the accounts that the batch shows to be one company."""
+    sql = db.statements("accounts")
+    if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
+        for survivor, merged in pairs:
+            db.run(conn, sql.merge_account, survivor=survivor, merged=merged)
+        db.run(conn, db.statements("consolidate").fill_accounts)
+
+
 def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
     """Return the new rows with those that they could match, and whose they all are."""
     sql = db.statements("matching")
@@ -89,11 +106,12 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
     sizes = db.run(conn, sql.account_sizes, accounts=sorted({row.account for row in new if row.account}))
     rarity = Rarity((tuple(row) for row in db.run(conn, sql.name_parts)), dict(map(tuple, sizes)))
     learn_from(new, readings, rarity)
-    found = {row.record_id: {hashed(block) for block in blocks(row, readings)} for row in new}
-    wanted = sorted(set().union(*found.values()))
+    blocks = blocks_of(new, readings)
     old = [
-        row_of(record_id, source_key, lead_id, fields, keys, at)._replace(account=account or "")
-        for record_id, source_key, lead_id, fields, keys, at, account in db.run(conn, sql.known_records, blocks=wanted)
+        row_of(*record)
+        for record in db.run(
+            conn, sql.known_records, blocks=np.unique(blocks.number).tolist(), records=[row.record_id for row in new]
+        )
     ]
     rows = [*old, *new]
     reviews = db.run(conn, sql.known_reviews, records=[row.record_id for row in rows]).all()
@@ -101,22 +119,36 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         rows,
         readings,
         rarity,
+        blocks_of(rows, readings) if old else blocks,
         apart=[(one, two) for one, two, answer in reviews if answer == "no"],
+        same=[(one, two) for one, two, answer in reviews if answer == "yes"],
         asked=[(one, two) for one, two, _ in reviews],
     )
     if learned := readings.learned():
         db.insert_values(conn, sql.add_name_readings, sorted(learned))
     if counted := rarity.learned():
         db.insert_values(conn, sql.add_name_parts, sorted(counted))
-    keys = ((block, record_id) for record_id, several in found.items() for block in several)
-    db.insert_values(conn, sql.insert_match_keys, keys)
+    _keep(conn, new, blocks, decision)
     return rows, decision
+
+
+def _keep(conn: sa.Connection, new: list[Row], blocks: Blocks, decision: Decision) -> None:
+    """Keep by what the new rows' people are found again: each block of a person once, in the order of the index."""
+    person = {record: cluster.root for cluster in decision.people for record in cluster.records}
+    people = np.array([person[row.record_id] for row in new], dtype=np.int64)[blocks.row]
+    records = np.array([row.record_id for row in new], dtype=np.int64)[blocks.row]
+    order = np.lexsort((records, people, blocks.number))
+    numbers, people, records = blocks.number[order], people[order], records[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (numbers[1:] != numbers[:-1]) | (people[1:] != people[:-1])
+    rows = zip(numbers[first].tolist(), records[first].tolist(), strict=True)
+    db.copy_rows(conn, db.statements("matching").copy_match_keys, rows)
 
 
 def _lead_of(
     conn: sa.Connection, rows: Sequence[Row], decision: Decision, as_of: datetime
-) -> tuple[dict[int, int], int, int]:
-    """Make the new leads and the merges; return the lead of each record, and how many were made and merged."""
+) -> tuple[dict[int, int], int, list[int]]:
+    """Make the new leads and the merges; return each record's lead, how many were made, and each merge's survivor."""
     sql = db.statements("consolidate")
     place = {row.record_id: at for at, row in enumerate(rows)}
     people = sorted(decision.people, key=lambda person: min(place[record] for record in person.records))
@@ -131,7 +163,7 @@ def _lead_of(
     lead_of = {
         record: lead_id for person, lead_id in zip(new, new_ids, strict=True) for record in person.records
     }  # fmt: skip
-    merged = 0
+    survivors: list[int] = []
     for person in people:
         found = sorted({leads[record] for record in person.records if record in leads})
         if not found:
@@ -139,47 +171,46 @@ def _lead_of(
         survivor, *others = found
         why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
         for other in others:
-            merged += db.count(
-                conn, sql.merge_lead, survivor=survivor, merged=other, reason=", ".join(why), as_of=as_of
-            )  # fmt: skip
+            merges.merge(conn, survivor, other, ", ".join(why), as_of)
+            survivors.append(survivor)
         lead_of.update(dict.fromkeys(person.records, survivor))
-    return lead_of, len(new), merged
+    return lead_of, len(new), survivors
 
 
 def _identities(
-    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]], as_of: datetime
-) -> list[tuple[str, str, str, int, bool, datetime]]:
+    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]]
+) -> Iterable[tuple[str, str, str, int, bool]]:
     """Return the keys that identify the new rows' leads, each once, under the name with which it came."""
-    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool, datetime]] = {}
+    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool]] = {}
     for row in new:
-        name = row.name.key if row.name else ""
-        keys = [("record", row.source_key, "", False)]
+        lead_id, name = lead_of[row.record_id], row.name.key if row.name else ""
         if row.crm_id:
-            keys.append(("crm_id", row.crm_id, "", False))
+            found["crm_id", row.crm_id, name] = ("crm_id", row.crm_id, name, lead_id, False)
         if row.mailbox:
-            keys.append(("email", row.mailbox, name, ("mailbox", row.mailbox) in shared))
+            is_shared = ("mailbox", row.mailbox) in shared
+            found["email", row.mailbox, name] = ("email", row.mailbox, name, lead_id, is_shared)
         if row.mobile and row.name:
-            keys.append(("mobile", row.mobile, name, ("mobile", row.mobile) in shared))
-        for kind, value, name_key, is_shared in keys:
-            found[kind, value, name_key] = (kind, value, name_key, lead_of[row.record_id], is_shared, as_of)
-    return list(found.values())
+            found["mobile", row.mobile, name] = ("mobile", row.mobile, name, lead_id, ("mobile", row.mobile) in shared)
+    return found.values()
 
 
 def _explain(conn: sa.Connection, decision: Decision) -> None:
     """Keep why records were joined, what a person must decide, and which keys are shared."""
     sql = db.statements("matching")
-    edges = [
+    edges = (
         (min(edge.one, edge.two), max(edge.one, edge.two), edge.rule, edge.weight)
         for edge in decision.edges if edge.rule not in ("lead", "record")
-    ]  # fmt: skip
-    if edges:
-        db.insert_values(conn, sql.insert_match_edges, edges)
+    )  # fmt: skip
+    db.run(conn, sql.create_joined)
+    db.copy_rows(conn, sql.copy_joined, edges)
+    db.run(conn, sql.insert_match_edges)
     if decision.doubts:
         db.insert_values(
             conn,
             sql.insert_match_reviews,
             ((min(a, b), max(a, b), db.as_json(evidence)) for _, a, b, evidence in decision.doubts),
         )
+        db.run(conn, sql.trim_reviews, per_1000=REVIEWS_PER_1000, enough=ENOUGH_ANSWERS)
     if decision.shared:
         keys = [{"kind": _KINDS[kind], "value": value} for kind, value in sorted(decision.shared)]
         db.run(conn, sql.mark_shared_identities, keys=db.json_rows(keys))

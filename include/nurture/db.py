@@ -1,12 +1,14 @@
 """Database: statements by name, migrations in order, and one way to run both."""
 
 import hashlib
+import io
 import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,6 +19,7 @@ from psycopg2.extras import execute_values
 from sqlalchemy.pool import NullPool, QueuePool
 
 SQL = Path(os.environ.get("NURTURE_SQL") or Path(__file__).parents[2] / "sql")
+_ESCAPED = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}  # what COPY's text means otherwise
 _MIGRATING = 7_310_001  # The key of the advisory lock under which one process migrates at a time.
 
 
@@ -88,6 +91,20 @@ def insert_values(
     """Run `insert … values %(values)s` for many rows, `page` of them a statement."""
     with cursor(conn) as open_cursor:
         execute_values(open_cursor, statement.replace("%(values)s", "%s"), rows, page_size=page)
+
+
+def copy_rows(conn: sa.Connection, statement: Statement, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Run `copy … from stdin` for many rows: a third of the time of an insert of them."""
+    lines = ("\t".join([_copied(value) for value in row]) + "\n" for row in rows)
+    with cursor(conn) as open_cursor:
+        while chunk := "".join(islice(lines, 50_000)):
+            open_cursor.copy_expert(statement, io.StringIO(chunk))
+
+
+def _copied(value: Any) -> str:
+    if value is None:
+        return "\\N"
+    return value.translate(_ESCAPED) if isinstance(value, str) else str(value)
 
 
 def cursor(conn: sa.Connection) -> psycopg2.extensions.cursor:

@@ -3,11 +3,13 @@
 Pure rendering: Jinja2 (strict and sandboxed), then MJML by mrml, then css-inline, then tagged links. A lead's values
 are tags such as `-k3f9_name_html-`, which the provider, or `fill`, puts values into. A tag has three forms, for the
 three places in which a value can stand: `raw` in the subject and the text, `html` in the HTML, `url` in a query.
+Which content blocks a batch shows is known before it is rendered (`nurture.blocks`); a template asks `shown.<block>`.
 """
 
 import html
 import re
 import secrets
+import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -17,23 +19,28 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import css_inline
 import html2text
 import jinja2
+import jinja2.nodes
 import mrml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from nurture.definitions.model import hash_of
 from nurture.definitions.nearest import instead
-from nurture.definitions.products import EmailTemplate, Product
+from nurture.definitions.products import Product
 from nurture.problem import Problem
 
-VALUES = ("name", "company", "token", "unsubscribe_url")
+VALUES = ("addressee", "name", "company", "token", "unsubscribe_url")
 FORMS = ("raw", "html", "url")
 # The mark with which content is hashed and kept, so that the same words have the same hash for ever.
 FIXED_MARK = "0content0"
+LONG_LINE = 900  # octets, below the 998 of RFC 5322: a longer one of a derived text is broken at its sentences
+# How a name is written, and what stands for a name and for a company that are not known.
+FALLBACKS = {"ja": ("{} 様", "ご担当者様", "貴社"), "en": ("{}", "there", "your company")}
 
 _TAG = re.compile(rf"-(?P<mark>[a-z0-9]+)_(?P<value>{'|'.join(VALUES)})_(?P<form>{'|'.join(FORMS)})-")
 _HREF = re.compile(r'(<a\b[^>]*?\shref=")([^"]*)(")', re.IGNORECASE)
 _TEXT_URL = re.compile(r"https?://[^\s<>\"'()（）「」『』【】、。]+")
+_MJML_LEFT = re.compile(r"<(mj-?[\w-]*)[\s>/]")  # mrml hands through what it does not know
 _LINE_BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
@@ -45,6 +52,7 @@ class Rendered:
     html: str
     text: str
     mark: str
+    language: str = "ja"
 
     @cached_property
     def tags(self) -> frozenset[str]:
@@ -60,7 +68,7 @@ class Rendered:
                 lambda tag: f"-{mark}_{tag['value']}_{tag['form']}-" if tag["mark"] == self.mark else tag[0], part
             )
 
-        return Rendered(_marked(self.subject), _marked(self.html), _marked(self.text), mark)
+        return replace(self, subject=_marked(self.subject), html=_marked(self.html), text=_marked(self.text), mark=mark)
 
     def hash(self) -> str:
         """Return the hash of the words, whatever the mark."""
@@ -78,48 +86,67 @@ def content_hash(subject: str, html: str, text: str) -> str:
     return hash_of([subject, html, text])
 
 
-def render(product: Product, email: str, mark: str = FIXED_MARK) -> Rendered:
-    """Render an email of a product with tags of `mark`; raise `Problem` when its template cannot be rendered."""
+def render(product: Product, email: str, mark: str = FIXED_MARK, shown: Collection[str] = ()) -> Rendered:
+    """Render an email of a product with tags of `mark` and the content blocks `shown`.
+
+    Raises `Problem`, with file and line, when its template cannot be rendered.
+    """
     template = product.emails.get(email)
     if template is None:
         mend = instead(email, sorted(product.emails))
         raise Problem(f"product {product.product!r} has no email {email!r}: {mend}")
-    lead = {value: Tag(mark, value) for value in VALUES}
+    language = template.terms.language or product.language
+    names = {
+        "product": product, "email": email, "language": language,
+        "lead": Names("value lead.", {value: Tag(mark, value) for value in VALUES}),
+        "shown": Names("block shown.", {each.block: each.block in shown for each in template.terms.blocks}),
+    }  # fmt: skip
     place = f"include/products/{product.product}/emails/{email}"
-    subject = _jinja(product, template, template.subject, lead, f"{place}.subject", escape=False)
-    mjml = _jinja(product, template, template.mjml, lead, f"{place}.mjml", escape=True)
+    subject = _jinja(product, template.subject, names, f"{place}.subject")
+    mjml = _jinja(product, template.mjml, names, f"{place}.mjml", escape=True)
     page = _inlined(mjml, f"{place}.mjml")
     page = _HREF.sub(lambda link: link[1] + _tagged_href(link[2], product, email, mark) + link[3], page)
     if template.text.strip():
-        text = _jinja(product, template, template.text, lead, f"{place}.txt", escape=False)
+        text = _jinja(product, template.text, names, f"{place}.txt")
         text = _TEXT_URL.sub(lambda link: _tagged(link[0], product, email, mark), text)
     else:
         text = _text_of(page, mark)
-    return Rendered(subject=subject.strip(), html=page, text=text.strip() + "\n", mark=mark)
+    return Rendered(subject.strip(), page, text.strip() + "\n", mark, language)
 
 
-def substitutions(mark: str, values: Mapping[str, str | None], tags: Collection[str] | None = None) -> dict[str, str]:
-    """Return tag to value for one lead, in all three forms, or only for `tags` (`Rendered.tags`).
+def distinct(product: Product, email: str) -> dict[tuple[str, ...], Rendered]:
+    """Render every variant of an email that reads differently from those before it, by the blocks that it shows."""
+    found: dict[str, tuple[tuple[str, ...], Rendered]] = {}
+    for shown in product.emails[email].terms.variants():
+        rendered = render(product, email, shown=shown)
+        found.setdefault(rendered.hash(), (shown, rendered))
+    return dict(found.values())
 
-    `values` has the keys of `VALUES`; name and company may be absent. A name comes out with its 様, no name as
-    ご担当者様.
+
+def substitutions(rendered: Rendered, values: Mapping[str, str | None]) -> dict[str, str]:
+    """Return tag to value for one lead, for the tags that stand in an email.
+
+    `values` has name, company, token and unsubscribe_url; name and company may be absent or None, and then read as
+    `FALLBACKS` says.
     """
+    honoured, nobody, some_company = FALLBACKS[rendered.language]
+    given = {value: _LINE_BREAKS.sub(" ", words or "").strip() for value, words in values.items()}
+    name, company = given.get("name"), given.get("company")
+    raw = {**given, "name": honoured.format(name) if name else nobody, "company": company or some_company}
+    lines = [company, raw["name"]] if company else [raw["name"]]
+    raw["addressee"] = " ".join(lines)
     filled: dict[str, str] = {}
     for value in VALUES:
-        given = values.get(value) if value in ("name", "company") else values[value]
-        raw = _LINE_BREAKS.sub(" ", given or "").strip()
-        if value == "name":
-            raw = f"{raw} 様" if raw else "ご担当者様"
-        for form, text in (("raw", raw), ("html", html.escape(raw)), ("url", quote(raw, safe=""))):
-            tag = f"-{mark}_{value}_{form}-"
-            if tags is None or tag in tags:
-                filled[tag] = text
-    return filled
+        forms = {"raw": raw[value], "html": html.escape(raw[value]), "url": quote(raw[value], safe="")}
+        if value == "addressee":
+            forms["html"] = "<br />".join(html.escape(line) for line in lines)
+        filled |= {f"-{rendered.mark}_{value}_{form}-": words for form, words in forms.items()}
+    return {tag: filled[tag] for tag in rendered.tags}
 
 
 def fill(rendered: Rendered, values: Mapping[str, str | None]) -> Rendered:
     """Return the email as one lead reads it, every tag replaced in one pass."""
-    filled = substitutions(rendered.mark, values)
+    filled = substitutions(rendered, values)
 
     def _filled(part: str) -> str:
         return _TAG.sub(lambda tag: filled.get(tag[0], tag[0]), part)
@@ -162,18 +189,29 @@ def url(value: object) -> Markup:
     return Markup(value.form("url") if isinstance(value, Tag) else quote(str(value), safe=""))
 
 
+class Names(dict[str, Any]):
+    """Names that a template may ask for under `lead` or `shown`; `spoken` is how a problem calls one."""
+
+    def __init__(self, spoken: str, names: Mapping[str, Any]) -> None:
+        super().__init__(names)
+        self.spoken = spoken
+
+
 class Unknown(jinja2.StrictUndefined):
     """A name that a template asks for and nothing gives; the message says the nearest one."""
 
     @property
     def _undefined_message(self) -> str:
-        name = str(self._undefined_name)
-        if isinstance(self._undefined_obj, dict):
-            return f"unknown value lead.{name}: {instead(name, self._undefined_obj)}"
-        if self._undefined_obj is jinja2.utils.missing:
-            return f"unknown name {name!r}: {instead(name, ('lead', 'product', 'email'))}"
-        fields = getattr(type(self._undefined_obj), "model_fields", {})
+        name, asked = str(self._undefined_name), self._undefined_obj
+        if isinstance(asked, Names):
+            return f"unknown {asked.spoken}{name}: {instead(name, asked)}"
+        if asked is jinja2.utils.missing:
+            return f"unknown name {name!r}: {instead(name, CONTEXT)}"
+        fields = getattr(type(asked), "model_fields", {})
         return f"unknown name {name!r}: {instead(name, [known for known in fields if not fields[known].exclude])}"
+
+
+CONTEXT = ("lead", "product", "email", "language", "shown")
 
 
 def environment(product: Product, escape: bool) -> ImmutableSandboxedEnvironment:
@@ -184,24 +222,52 @@ def environment(product: Product, escape: bool) -> ImmutableSandboxedEnvironment
 @lru_cache(maxsize=8)
 def _environment(layout: tuple[tuple[str, str], ...], escape: bool) -> ImmutableSandboxedEnvironment:
     """Make an environment once for a layout: it keeps the layout's pieces compiled."""
+    pieces = dict(layout)
+
+    def _load(name: str) -> tuple[str, str, None] | None:
+        return (pieces[name], f"include/layout/{name}", None) if name in pieces else None
+
     made = ImmutableSandboxedEnvironment(
-        loader=jinja2.DictLoader(dict(layout)), undefined=Unknown, autoescape=escape,
+        loader=jinja2.FunctionLoader(_load), undefined=Unknown, autoescape=escape,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        optimized=False,  # a template runs once or twice: compiling is what costs
     )  # fmt: skip
     made.filters["url"] = url
     return made
 
 
-def _jinja(
-    product: Product, template: EmailTemplate, source: str, lead: dict[str, Tag], place: str, escape: bool
-) -> str:
+def _jinja(product: Product, source: str, names: Mapping[str, Any], place: str, escape: bool = False) -> str:
+    jinja = environment(product, escape)
     try:
-        return environment(product, escape).from_string(source).render(product=product, email=template.email, lead=lead)
+        return _template(jinja, source, place).render(names)
     except jinja2.TemplateSyntaxError as error:
-        where = error.name if error.name in product.layout else place
-        raise Problem(f"{where}:{error.lineno}: {error.message}") from error
+        raise Problem(f"{error.filename or place}:{error.lineno}: {error.message}") from error
     except jinja2.TemplateError as error:
-        raise Problem(f"{place}: {error.message}") from error
+        raise Problem(f"{_where(error, place)}: {error.message}") from error
+    except (TypeError, ValueError, ArithmeticError) as error:  # a piece that was given too little, a sum of words
+        raise Problem(f"{_where(error, place)}: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def parsed(jinja: jinja2.Environment, source: str) -> jinja2.nodes.Template:
+    """Return the syntax tree of a template; raises `jinja2.TemplateSyntaxError`."""
+    return jinja.parse(source)
+
+
+@lru_cache(maxsize=64)
+def _template(jinja: jinja2.Environment, source: str, place: str) -> jinja2.Template:
+    """Compile a template once for all its variants."""
+    compiled = jinja.compile(parsed(jinja, source), filename=place)
+    return jinja.template_class.from_code(jinja, compiled, jinja.make_globals(None))
+
+
+def _where(error: Exception, place: str) -> str:
+    """Return the file and the line of the template at which an error was raised."""
+    where = place
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.startswith("include/"):
+            where = f"{frame.f_code.co_filename}:{line}"
+    return where
 
 
 def _inlined(mjml: str, place: str) -> str:
@@ -209,6 +275,8 @@ def _inlined(mjml: str, place: str) -> str:
         page = mrml.to_html(mjml).content
     except OSError as error:  # what mrml raises for a syntax error
         raise Problem(f"{place}: not readable as MJML: {error}") from error
+    if left := _MJML_LEFT.search(page):
+        raise Problem(f"{place}: <{left[1]}> is no element of MJML, or none in the place where it stands")
     inliner = css_inline.CSSInliner(keep_style_tags=True, keep_at_rules=True, load_remote_stylesheets=False)
     return inliner.inline(page)
 
@@ -242,4 +310,5 @@ def _text_of(page: str, mark: str) -> str:
     held = re.sub(rf"-{mark}_([a-z_]+)_html-", lambda tag: f"{mark}X{tag[1].replace('_', 'Z')}X{mark}", page)
     text = reader.handle(held)
     text = re.sub(rf"{mark}X([a-zZ]+)X{mark}", lambda tag: f"-{mark}_{tag[1].replace('Z', '_')}_raw-", text)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.splitlines()))
+    lines = (line if len(line.encode()) < LONG_LINE else line.replace("。", "。\n") for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines))

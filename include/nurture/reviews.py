@@ -1,20 +1,14 @@
-"""Reviews: what a person decides about who is who: a merge by hand, two people for ever, a merge undone."""
+"""Reviews: what a person decides about who is who: two records are one person's, or two people's for ever."""
 
+import math
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from nurture import db
+from nurture import db, merges
 
 Answer = Literal["yes", "no", "not_sure"]
-
-
-class Undone(NamedTuple):
-    """Two leads that were one."""
-
-    survivor: int
-    merged: int
 
 
 def waiting(conn: sa.Connection, at_most: int = 20) -> list[dict[str, Any]]:
@@ -32,8 +26,8 @@ def answer(conn: sa.Connection, review_id: int, said: Answer, who: str, at: date
     A no parts the two for ever. Raise LookupError for a review that is none or that has merged already, ValueError
     for a yes about two whom somebody has said apart.
     """
-    sql, stage = db.statements("reviews"), db.statements("consolidate")
-    db.run(conn, stage.lock)
+    sql = db.statements("reviews")
+    db.run(conn, db.statements("consolidate").lock)
     records = db.run(conn, sql.answer_review, review_id=review_id, answer=said, answered_by=who, at=at).one_or_none()
     if records is None:
         raise LookupError(review_id)
@@ -45,40 +39,25 @@ def answer(conn: sa.Connection, review_id: int, said: Answer, who: str, at: date
         survivor, merged = leads
         if db.run(conn, sql.said_apart, lead_a=survivor, lead_b=merged).first():
             raise ValueError(f"leads {survivor} and {merged} were said to be two people")
-        db.run(conn, stage.merge_lead, survivor=survivor, merged=merged, reason=f"review {review_id}", as_of=at)
+        merges.merge(conn, survivor, merged, f"review {review_id}", at)
+        merges.fill_again(conn, [survivor], at)
     db.run(conn, sql.insert_decided_edge, decided_by=who, **pair)
-    _fill_again(conn, leads[:1], at)
     return leads[0]
 
 
-def unmerge(conn: sa.Connection, lead_id: int, who: str, at: datetime) -> Undone | None:
-    """Undo the newest merge of a lead, or return None where it has none.
+def labels(conn: sa.Connection) -> list[dict[str, Any]]:
+    """Return by kind of evidence how people answered: kind, counts, and `least_share`, of yes.
 
-    Each has its own records, messages and events again, refusals made meanwhile hold for both, both are scored anew,
-    and the two are never joined or proposed again. What the merge ended (enrollments, planned messages) stays ended.
+    `least_share` is the lower end of Wilson's 95 % interval (Wilson 1927), which few answers keep low.
     """
-    sql, stage = db.statements("reviews"), db.statements("consolidate")
-    db.run(conn, stage.lock)
-    merge = db.run(conn, sql.newest_merge, lead_id=lead_id).one_or_none()
-    if merge is None:
-        return None
-    db.run(conn, sql.undo_merge, merge_id=merge.merge_id, merged=merge.merged_id, at=at)
-    current = db.run(conn, sql.current_lead, lead_id=merge.survivor_id).scalar_one()
-    both = {"survivor": current, "merged": merge.merged_id}
-    db.run(conn, sql.say_apart, **both, answered_by=who, at=at)
-    db.run(conn, sql.deactivate_edges, **both)
-    db.run(conn, sql.share_refusals, **both, merged_at=merge.merged_at)
-    _fill_again(conn, both.values(), at)
-    return Undone(**both)
+    found = db.run(conn, db.statements("reviews").labels).mappings()
+    return [{**row, "least_share": _least_share(row["yes_count"], row["no_count"])} for row in found]
 
 
-def _fill_again(conn: sa.Connection, leads: Any, at: datetime) -> None:
-    """Make the leads' attributes of all their records anew, and mark them for rescoring."""
-    sql, stage = db.statements("reviews"), db.statements("consolidate")
-    found = db.run(conn, sql.records_of, leads=list(leads)).all()
-    db.run(conn, stage.create_batch)
-    db.insert_values(conn, stage.insert_batch, ((record_id, lead_id, None) for record_id, lead_id in found))
-    db.run(conn, stage.survive, as_of=at)
-    for statement in (stage.fill_accounts, stage.inherit, stage.mark_for_rescoring):
-        db.run(conn, statement)
-    db.run(conn, sql.drop_batch)
+def _least_share(yes: int, no: int) -> float:
+    number, z = yes + no, 1.96
+    if not number:
+        return 0.0
+    share = yes / number
+    spread = z * math.sqrt(share * (1 - share) / number + z * z / (4 * number * number))
+    return round(max(0.0, (share + z * z / (2 * number) - spread) / (1 + z * z / number)), 3)

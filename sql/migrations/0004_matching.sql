@@ -1,5 +1,6 @@
 -- Matching: by what records are found again, what their names and companies are known by, and whose company each is.
 alter table nurture.source_records add column account_id bigint references nurture.accounts (account_id);
+create index source_records_by_account on nurture.source_records (account_id);
 
 -- What a record shares with those that it could match: keys and blocks, hashed. A block is no identity.
 create table nurture.match_keys (
@@ -36,3 +37,6 @@ create table nurture.account_evidence (
 
 create index match_reviews_by_other_record on nurture.match_reviews (record_b);
 create index match_reviews_open on nurture.match_reviews (review_id) where answer is null;
+
+-- JSON objects laid over each other in their order: of a key the last value stays.
+create aggregate nurture.jsonb_union(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}');

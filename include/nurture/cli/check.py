@@ -49,13 +49,14 @@ def check(
         for problem in checked.problems:
             typer.echo(str(problem), err=True)
         for warning in checked.warnings:
-            typer.echo(f"warning: {warning}")
+            typer.echo(f"warning: {warning}", err=True)
         for note in checked.notes:
             typer.echo(f"note: {note}")
         typer.echo(
             f"In order: {_count(len(checked.products), 'product')}, {_count(checked.scenarios, 'scenario')}, "
             f"{_count(checked.emails, 'email')}, {_count(checked.sources, 'source')}. "
             f"{_count(len(checked.problems), 'problem').capitalize()}."
+            + (f" {_count(len(checked.warnings), 'warning').capitalize()}." if checked.warnings else "")
         )
     if checked.problems:
         sys.exit(1)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from nurture.cli import check, demo, land, leads, plan, preview, run, stack
+from nurture.cli import bench, check, demo, explain, land, leads, plan, preview, run, sends, simulate, stack
 from nurture.problem import Problem
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 # Commands that stand at the top, in the order of the help: add a module's `app` here.
-for commands in (stack.app, demo.app, check.app, preview.app, land.app, run.app):
+for commands in (stack.app, demo.app, check.app, preview.app, simulate.app, explain.app, land.app, run.app):
     app.add_typer(commands)
 
 # Commands below a noun, such as `nurture leads review`: ("leads", leads.app).
@@ -27,7 +27,8 @@ NOUNS: tuple[tuple[str, typer.Typer], ...] = (
     ("leads", leads.leads),
     ("plan", plan.plan),
     ("segments", run.segments),
-    ("sends", run.sends),
+    ("sends", sends.sends),
+    ("bench", bench.bench),
 )
 for noun, commands in NOUNS:
     app.add_typer(commands, name=noun)

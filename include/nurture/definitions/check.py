@@ -13,10 +13,11 @@ from typing import Protocol
 from nurture.definitions import changes, plan_lints, reach
 from nurture.definitions.load import (
     EMAIL_PARTS,
-    load_product,
     load_shared,
     load_sources,
+    load_vocabulary,
     product_folders,
+    read_product,
     shown,
 )
 from nurture.definitions.nearest import instead
@@ -30,11 +31,11 @@ _CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly|once)|([0-9A-Za-z*/,
 
 
 class Finding(Protocol):
-    """What a proofreader found in one part (`mjml`, `subject`, `txt`) of an email."""
+    """What a proofreader found in one file of an email."""
 
     @property
     def part(self) -> str:
-        """The file's suffix without its dot."""
+        """The suffix of the email's file without its dot, or another file under include/."""
         ...
 
     @property
@@ -45,6 +46,16 @@ class Finding(Protocol):
     @property
     def message(self) -> str:
         """What is wrong, and the mend."""
+        ...
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether it is for a person to weigh, and stops nothing."""
+        ...
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """Where it is in a YAML file, or nothing."""
         ...
 
 
@@ -82,6 +93,10 @@ def check(
         checked.sources = len(load_sources(root))
     except BrokenDefinition as broken:
         checked.problems += broken.problems if product is None else []
+    try:
+        load_vocabulary(root)
+    except BrokenDefinition as broken:
+        checked.problems += broken.problems
     folders = {folder.name: folder for folder in product_folders(root)}
     if product is not None and product not in folders:
         raise Problem(f"there is no product {product!r}: {instead(product, folders)}")
@@ -89,14 +104,16 @@ def check(
         if product is not None and name != product:
             continue
         checked.problems += _stray_files(folder, root)
-        try:
-            loaded = load_product(folder, shared)
-        except BrokenDefinition as broken:
-            checked.problems += broken.problems
+        loaded, broken = read_product(folder, shared)
+        checked.problems += broken
+        if loaded is None:
             continue
         checked.problems += _schedule(loaded, folder, root)
         for email in loaded.emails:
-            checked.problems += _proofread(loaded, email, folder, root, proofread)
+            for problem, is_warning in _proofread(loaded, email, folder, root, proofread):
+                (checked.warnings if is_warning else checked.problems).append(problem)
+        if broken:
+            continue
         past = past_of(loaded) if past_of is not None else None
         for found, is_warning in _journeys_and_plan(loaded, folder, root, today, past):
             (checked.warnings if is_warning else checked.problems).append(found)
@@ -104,8 +121,8 @@ def check(
         checked.products.append(name)
         checked.scenarios += len(loaded.scenarios)
         checked.emails += len(loaded.emails)
-    checked.problems.sort()
-    checked.warnings.sort()
+    checked.problems = sorted(set(checked.problems))  # what is wrong with the layout is so for every email
+    checked.warnings = sorted(set(checked.warnings))
     return checked
 
 
@@ -123,7 +140,8 @@ def _stray_files(folder: Path, root: Path) -> Iterator[DefinitionProblem]:
         )  # fmt: skip
         if not belongs:
             message = (
-                "nothing reads this file: a product has product.yaml, scenarios/*.yaml, emails/*.mjml, .subject, .txt"
+                "nothing reads this file: a product has product.yaml, scenarios/*.yaml, "
+                "emails/*.mjml, .subject, .txt, .yaml"
             )
             yield DefinitionProblem(shown(file, root), 0, "", message)
 
@@ -136,12 +154,17 @@ def _schedule(product: Product, folder: Path, root: Path) -> Iterator[Definition
 
 def _proofread(
     product: Product, email: str, folder: Path, root: Path, proofread: Proofread
-) -> Iterator[DefinitionProblem]:
+) -> Iterator[tuple[DefinitionProblem, bool]]:
+    """Yield what a proofreader finds, and whether it is a warning."""
     for finding in proofread(product, email):
-        file = folder / "emails" / f"{email}.{finding.part}"
+        file = root / finding.part if "/" in finding.part else folder / "emails" / f"{email}.{finding.part}"
         if not file.exists():  # a text that is derived from the MJML
             file = file.with_suffix(".mjml")
-        yield DefinitionProblem(shown(file, root), finding.line, "", finding.message)
+        if finding.path:
+            problem = Document(shown(file, root), file.read_text("utf-8"), None).problem(finding.path, finding.message)
+        else:
+            problem = DefinitionProblem(shown(file, root), finding.line, "", finding.message)
+        yield problem, finding.is_warning
 
 
 def _journeys_and_plan(

@@ -194,6 +194,8 @@ def _message(kind: str, value: Any, detail: Any) -> str:
         return f"{shown} is not one of {', '.join(words)}" + _did_you_mean(value, words)
     if kind == "string_pattern_mismatch" and detail["ctx"]["pattern"] == "^[a-z][a-z0-9_]*$":
         return f"{shown} is not a name: small letters, digits and _, beginning with a letter"
+    if kind == "string_pattern_mismatch" and "@" in detail["ctx"]["pattern"]:
+        return f"{shown} is not a mail address"
     if kind in ("unknown_condition", "unknown_step"):
         words = conditions.SUBJECTS if kind == "unknown_condition" else STEPS
         hints = [nearest(key, words) for key in value] if isinstance(value, dict) else []

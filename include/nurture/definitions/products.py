@@ -2,12 +2,14 @@
 
 import datetime as dt
 from decimal import Decimal
-from typing import Annotated, Literal
+from itertools import combinations
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from nurture.definitions.conditions import Condition, Range
+from nurture.definitions.limits import Basis, Exclusion, Lasting, Limits, PerAccount, SendingDomain
 from nurture.definitions.model import Duration, MailType, Model, Name, Span, hash_of
 from nurture.definitions.plans import CasePermission, PlanEntry, Readiness
 from nurture.definitions.scenarios import Scenario
@@ -22,6 +24,8 @@ def _known_zone(name: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+Language = Literal["ja", "en"]  # of a mail's own words: greeting, legal part
 
 
 class Sender(Model):
@@ -114,16 +118,22 @@ class Handoff(Model):
     capacity: Capacity | None = None
 
 
-class Limits(Model):
-    """What bounds a day's sending."""
-
-    mails_per_day: int = Field(default=20_000, gt=0)
-
-
 def _in_days(span: Duration) -> Duration:
     if span.unit not in ("days", "weeks"):
         raise ValueError(f"'{span}': say how many days or weeks before its day a mail is written")
     return span
+
+
+class Approval(Model):
+    """What waits for a person's yes: content that was never sent, an audience above a number."""
+
+    first_send: bool = False
+    audience_above: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"first_send": value == "first_send"} if value in ("first_send", "never") else value
 
 
 class Product(Model):
@@ -137,7 +147,9 @@ class Product(Model):
     schedule: str
     calendar: Name
     site: str = ""
+    language: Language = "ja"
     sender: Sender
+    test_recipients: list[Mailbox] = []
     target: TargetDefinition = TargetDefinition()
     segments: dict[Name, Condition] = {}
     scoring: Scoring
@@ -151,14 +163,43 @@ class Product(Model):
     limits: Limits = Limits()
     send_within: Span = Duration(amount=3, unit="business days")
     unknown: Literal["hold", "resend_when_absent"] = "hold"
+    approval: Approval = Approval()
     scenarios: dict[Name, Scenario] = Field(default={}, exclude=True)
     emails: dict[Name, "EmailTemplate"] = Field(default={}, exclude=True)
     layout: dict[str, str] = Field(default={}, exclude=True)
+    selling_words: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
     def zone(self) -> ZoneInfo:
         """The product's time zone."""
         return ZoneInfo(self.timezone)
+
+
+class ContentBlock(Model):
+    """A part of an email that only some leads get: the template asks `shown.<block>`, the condition says who."""
+
+    block: Name
+    when: Condition
+
+
+class EmailTerms(Model):
+    """What holds for an email beside its words (`emails/<email>.yaml`): language, last day, content blocks.
+
+    Each combination of blocks is a mail of its own, rendered, proofread and approved: four blocks make sixteen.
+    """
+
+    language: Language | None = None
+    expires: dt.date | None = None
+    blocks: list[ContentBlock] = Field(default=[], max_length=4)
+
+    def is_past(self, day: dt.date) -> bool:
+        """Say whether a day of the product's zone is later than the email's last."""
+        return self.expires is not None and day > self.expires
+
+    def variants(self) -> list[tuple[str, ...]]:
+        """Return every combination of blocks that a mail may show, none of them first."""
+        names = [each.block for each in self.blocks]
+        return [shown for count in range(len(names) + 1) for shown in combinations(names, count)]
 
 
 class EmailTemplate(Model):
@@ -168,10 +209,11 @@ class EmailTemplate(Model):
     subject: str
     mjml: str
     text: str = ""
+    terms: EmailTerms = EmailTerms()
 
     def hash(self) -> str:
-        """Return the hash of the words as they stand in the folder."""
-        return hash_of([self.subject, self.mjml, self.text])
+        """Return the hash of the email as it stands in the folder."""
+        return hash_of([self.subject, self.mjml, self.text, self.terms.body()])
 
 
 def _a_closure(text: str) -> str:
@@ -210,20 +252,17 @@ class Frequency(Model):
     within: Span
 
 
-class Exclusions(Model):
-    """Whom nothing is sent to: own staff, partners, competitors."""
-
-    domains: list[str] = []
-    addresses: list[str] = []
-
-
 class Company(Model):
     """What holds across products."""
 
     company: str
     frequency: Frequency
-    exclusions: Exclusions = Exclusions()
+    exclusions: dict[str, Exclusion] = {}  # by the list's name: own staff, partners, competitors
+    legal_bases: dict[Basis, Lasting] = dict.fromkeys(get_args(Basis), Lasting())
+    per_account: PerAccount | None = None
+    sending_domains: dict[str, SendingDomain] = {}
     calendars: dict[Name, Calendar]
+    selling_words: list[str] = []
 
 
 Product.model_rebuild()

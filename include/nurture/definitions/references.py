@@ -17,7 +17,7 @@ from nurture.definitions.conditions import (
 )
 from nurture.definitions.nearest import instead
 from nurture.definitions.problems import DefinitionProblem, Document, YamlPath
-from nurture.definitions.products import Product, TargetDefinition
+from nurture.definitions.products import EmailTerms, Product, TargetDefinition
 from nurture.definitions.scenarios import Branch, Email, Scenario, WaitFor, every_step
 
 # The regions that addresses are read into.
@@ -93,6 +93,28 @@ def of_scenario(
             yield from _condition(step.branch.if_, page, (*path, "branch", "if"), names, target)
         elif isinstance(step, WaitFor):
             yield from _condition(step.wait_for, page, (*path, "wait_for"), names, target)
+
+
+def of_email(
+    terms: EmailTerms, page: Document, names: Names, target: TargetDefinition | None
+) -> Iterator[DefinitionProblem]:
+    """Yield what is wrong with the content blocks of an email; `target` is None when product.yaml cannot be read."""
+    for index, block in enumerate(terms.blocks):
+        yield from _condition(block.when, page, ("blocks", index, "when"), names, target)
+        if block.block in [earlier.block for earlier in terms.blocks[:index]]:
+            yield page.problem(("blocks", index, "block"), f"two blocks are called {block.block!r}: rename one")
+
+
+def expired(product: Product, page: Document) -> Iterator[DefinitionProblem]:
+    """Yield each plan entry whose date is later than its email may be sent."""
+    for index, entry in enumerate(product.plan):
+        email = product.emails.get(entry.email or "")
+        if email is not None and email.terms.expires is not None and entry.date > email.terms.expires:
+            message = (
+                f"{entry.date} is after {email.terms.expires}, the last day of {entry.email!r}: "
+                f"move the entry, or `expires` in emails/{entry.email}.yaml"
+            )
+            yield page.problem(("plan", index, "date"), message)
 
 
 def leaves(condition: Condition, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Condition]]:

@@ -19,7 +19,7 @@ FILES = {
     "exhibition_badges": "exhibition_badges.xlsx",
     "web_forms": "web_forms.jsonl",
     "seminar_attendees": "seminar_attendees.csv",
-    "business_cards": "business_cards_cp932.csv",
+    "business_cards_cp932": "business_cards_cp932.csv",
     "crm_export": "crm_export.csv",
 }
 BADGE = (
@@ -96,11 +96,11 @@ def write_files(out: Path, how_many: int, seed: int, until: date, *, with_truth:
     truth: list[Made] = []
     counts = dict.fromkeys(FILES, 0)
     with ExitStack() as opened:
-        writers = {source: opened.enter_context(_WRITERS[source](out / name, until)) for source, name in FILES.items()}
+        writers = {source: opened.enter_context(WRITERS[source](out / name, until)) for source, name in FILES.items()}
         for seconds, source, at in people.visits(crowd, random):
             person, moment = crowd[at], end + timedelta(seconds=seconds)
             counts[source] += 1
-            key = _KEYS[source].format(counts[source])
+            key = KEYS[source].format(counts[source])
             job = person.job_at(moment)
             address, trap = _address(person, job, random)
             writers[source].write(_ROWS[source](key, person, job, address, moment, random))
@@ -334,19 +334,19 @@ def _cards(path: Path, until: date) -> _Csv:
     return _Csv(path, "cp932", CARD, csv.QUOTE_ALL, "\r\n", broken)
 
 
-_WRITERS: dict[str, Callable[[Path, date], "_Csv | _JsonLines | _Xlsx"]] = {
+WRITERS: dict[str, Callable[[Path, date], "_Csv | _JsonLines | _Xlsx"]] = {
     "exhibition_badges": _Xlsx,
     "web_forms": _JsonLines,
     "seminar_attendees": lambda path, _: _Csv(path, "utf-8-sig", SEMINAR, csv.QUOTE_MINIMAL, "\n", b""),
-    "business_cards": _cards,
+    "business_cards_cp932": _cards,
     "crm_export": lambda path, _: _Csv(path, "utf-8", CRM, csv.QUOTE_MINIMAL, "\r\n", b""),
 }
-_KEYS = {
+KEYS = {
     "exhibition_badges": "B{:07d}", "web_forms": "F{:07d}", "seminar_attendees": "S{:07d}",
-    "business_cards": "C{:07d}",
+    "business_cards_cp932": "C{:07d}",
     "crm_export": "003{:09d}AAA",
 }  # fmt: skip
 _ROWS = {
-    "exhibition_badges": _badge, "web_forms": _form, "seminar_attendees": _attendee, "business_cards": _card,
+    "exhibition_badges": _badge, "web_forms": _form, "seminar_attendees": _attendee, "business_cards_cp932": _card,
     "crm_export": _crm,
 }  # fmt: skip

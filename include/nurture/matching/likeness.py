@@ -1,41 +1,20 @@
 """Likeness: clusters side by side: what joins them by rule, what is worth a question, and what is neither."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import combinations
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from nurture.matching.candidates import MOST_IN_A_BLOCK, Row, blocks
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, have_two_desks, is_near, join
+from nurture.matching.likely import Pairs
 from nurture.matching.names import Agreement
-from nurture.matching.readings import Readings
 
 REVIEWS_PER_1000 = 8
+ROUNDS = 3
 WORTH_ASKING_ALONE = 3.0
 # So many namesakes expected in a company, and a name there is no evidence. Measured: of pairs with two mailboxes below
 # the first, all of 110 were one person; above it, 4 of 5.
 NAMESAKES_WITH_TWO_MAILBOXES = 0.001
 NAMESAKES = 0.05
-Pairs = list[tuple[int, int]]
-
-
-def blocked(rows: Sequence[Row], readings: Readings) -> Pairs:
-    """Return the pairs of records that share a block; a block that is too large gives none."""
-    members: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        for block in blocks(row, readings):
-            if block[0] not in ("record", "crm_id"):
-                members.setdefault(block, []).append(row)
-    pairs: set[tuple[int, int]] = set()
-    for block, found in members.items():
-        if block[0] == "cross":
-            kanji = [row.record_id for row in found if row.name and row.name.script == "han"]
-            spoken = [row.record_id for row in found if row.name and row.name.script != "han"]
-            if min(len(kanji), len(spoken)) <= MOST_IN_A_BLOCK:
-                pairs.update((min(a, b), max(a, b)) for a in kanji for b in spoken)
-        elif len(found) <= MOST_IN_A_BLOCK:
-            pairs.update(combinations(sorted(row.record_id for row in found), 2))
-    return sorted(pairs)
 
 
 class Look(NamedTuple):
@@ -58,7 +37,7 @@ class Look(NamedTuple):
 
     def rule(self) -> str:
         """Return the rule by which they are one person's, '' where none holds."""
-        if self.near_mailbox and self.agreement >= Agreement.COMPATIBLE:
+        if self.near_mailbox and self.agreement >= Agreement.COMPATIBLE and not self.two_mobiles:
             return "mailbox_slip"
         if self.agreement == Agreement.RENAMED and self.same_mobile and self.same_company:
             return "renamed"
@@ -79,19 +58,23 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
     if names.worst == Agreement.CONFLICT or people.are_apart(one, two):
         return None
     mobiles = one.mobiles & two.mobiles
+    # What several people have, a team's mailbox or a rep's number, tells nobody apart either.
+    one_mailboxes, two_mailboxes = (
+        {mailbox for mailbox in side.mailboxes if ("mailbox", mailbox) not in people.shared} for side in (one, two)
+    )
+    one_mobiles, two_mobiles = (
+        {mobile for mobile in side.mobiles if ("mobile", mobile) not in people.shared} for side in (one, two)
+    )
     return Look(
         agreement=names.best if names.worst > Agreement.RENAMED else names.worst,
         same_company=bool(one.accounts & two.accounts),
         same_phone=bool(one.phones & two.phones),
         same_mobile=bool(mobiles),
         same_mailbox=bool(one.mailboxes & two.mailboxes),
-        near_mailbox=any(
-            is_near(a, b) and ("mailbox", a) not in people.shared and ("mailbox", b) not in people.shared
-            for a in one.mailboxes for b in two.mailboxes
-        ),
-        two_desks=have_two_desks(one, two),
-        two_mobiles=bool(one.mobiles and two.mobiles and not mobiles),
-        two_mailboxes=bool(one.mailboxes and two.mailboxes and not one.mailboxes & two.mailboxes),
+        near_mailbox=any(is_near(a, b) for a in one_mailboxes for b in two_mailboxes),
+        two_desks=have_two_desks(one_mailboxes, two_mailboxes),
+        two_mobiles=bool(one_mobiles and two_mobiles and not mobiles),
+        two_mailboxes=bool(one_mailboxes and two_mailboxes and not one_mailboxes & two_mailboxes),
         namesakes=min(
             (
                 people.rarity.namesakes(name, one.accounts & two.accounts, people.readings)
@@ -106,16 +89,35 @@ _WEIGHTS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "
 
 
 def join_by_likeness(people: People, pairs: Pairs, edges: list[Edge]) -> None:
-    """Join clusters whose names, companies and mailboxes are alike, the surest first."""
+    """Join clusters whose names, companies and mailboxes are alike, the surest first.
+
+    What was joined may bridge what was not (a reading, a mailbox, a mobile number): whoever changed is looked at again.
+    """
+    changed: set[int] | None = None
+    for _ in range(ROUNDS):
+        before = len(edges)
+        pairs, changed = _join_once(people, pairs, changed, edges)
+        if len(edges) == before:
+            return
+
+
+def _join_once(
+    people: People, pairs: Pairs, changed: set[int] | None, edges: list[Edge]
+) -> tuple[Pairs, set[int]]:  # fmt: skip
+    """Join what is alike among the pairs with somebody who changed; return the pairs that are left, and who changed."""
     seen: set[tuple[int, int]] = set()
     found: list[tuple[float, int, int, str]] = []
     alike: dict[int, set[int]] = {}
+    left: Pairs = []
     for a, b in pairs:
         one, two = people.of(a), people.of(b)
         roots = (min(one.root, two.root), max(one.root, two.root))
         if one is two or roots in seen:
             continue
         seen.add(roots)
+        left.append((a, b))
+        if changed is not None and one.root not in changed and two.root not in changed:
+            continue
         looked = look(people, one, two)
         if looked is None or not (rule := looked.rule()):
             continue
@@ -125,6 +127,7 @@ def join_by_likeness(people: People, pairs: Pairs, edges: list[Edge]) -> None:
             alike.setdefault(roots[0], set()).add(roots[1])
             alike.setdefault(roots[1], set()).add(roots[0])
     found.sort(key=lambda each: (-each[0], each[1], each[2]))
+    moved: set[int] = set()
     for weight, a, b, rule in found:
         one, two = people.of(a), people.of(b)
         if one is two:
@@ -132,9 +135,12 @@ def join_by_likeness(people: People, pairs: Pairs, edges: list[Edge]) -> None:
         looked = look(people, one, two)
         if looked is None or not looked.rule():
             continue
-        if rule.endswith("_company") and (_is_torn(people, one, two, alike) or _is_torn(people, two, one, alike)):
-            continue
-        join(people, Edge(weight, a, b, rule), edges, vetoed=rule != "renamed")
+        is_torn = rule.endswith("_company") and (_is_torn(people, one, two, alike) or _is_torn(people, two, one, alike))
+        if is_torn:
+            moved |= {one.root, two.root}  # who tears them may be one of them by the next round
+        elif join(people, Edge(weight, a, b, rule), edges, vetoed=rule != "renamed"):
+            moved |= {one.root, two.root}
+    return left, moved
 
 
 def _is_torn(
@@ -203,6 +209,6 @@ def worth_asking(
             continue
         asked.add(roots)
         kept.append(doubt)
-    if not how_many:  # a small batch may ask one thing, if it is more than a name
+    if not how_many:  # of few records one thing may be asked, if it is more than a name
         return [doubt for doubt in kept[:1] if doubt.weight >= WORTH_ASKING_ALONE]
     return kept[:how_many]

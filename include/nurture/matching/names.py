@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
+from nurture.matching.abroad import share_a_surname, sounds
 from nurture.matching.readings import Readings, canonical, romaji
 from nurture.normalise.texts import fold
 
@@ -105,15 +106,38 @@ def read(key: str, last: str, first: str, full: str, kana: str) -> Name | None:
 def compare(one: Name, two: Name, readings: Readings) -> Agreement:
     """Return how two names stand to each other."""
     if one == two:
-        return Agreement.SAME
+        return Agreement.UNKNOWN if _is_surname_alone(one, readings) else Agreement.SAME
     if one.script == two.script:
         if one.script == "han":
+            if one.key == two.key and _is_surname_alone(one, readings) and _is_surname_alone(two, readings):
+                return Agreement.UNKNOWN
             return _compare_kanji(one, two)
         return _compare_words(one, two)
     if "han" not in (one.script, two.script):
-        return _compare_words(one, two)
+        found = _compare_words(one, two)
+        return Agreement.SLIP if found == Agreement.CONFLICT and share_a_surname(_words(one), _words(two)) else found
     kanji, spoken = (one, two) if one.script == "han" else (two, one)
-    return _compare_reading(kanji, spoken, readings)
+    found = _compare_reading(kanji, spoken, readings)
+    if found <= Agreement.UNKNOWN and sounds(kanji.last or kanji.key[:1]) & _words(spoken):
+        return Agreement.SLIP  # 金 敏洙 is Kim and キム; what 敏洙 is read as, no record tells
+    return found
+
+
+def _is_surname_alone(name: Name, readings: Readings) -> bool:
+    """Tell whether a name is no more than a surname: 田中, タナカ, Tanaka."""
+    if name.first or len(name.parts) > 1:
+        return False
+    if name.script == "latin":
+        return len(name.words) == 1
+    if name.script == "kana":
+        return len(name.key) <= 4
+    if readings.of("last", name.key):
+        return True
+    return len(name.key) == 1 or (len(name.key) == 2 and not readings.of("last", name.key[0]))
+
+
+def _words(name: Name) -> set[str]:
+    return {canonical(word) for word in name.words or name.parts}
 
 
 def _compare_kanji(one: Name, two: Name) -> Agreement:

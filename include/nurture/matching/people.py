@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from nurture.matching.blocks import Blocks
 from nurture.matching.candidates import Row, learn, local_words
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
-from nurture.matching.likeness import REVIEWS_PER_1000, blocked, doubtful, join_by_likeness, worth_asking
+from nurture.matching.likely import likely
+from nurture.matching.likeness import REVIEWS_PER_1000, doubtful, join_by_likeness, worth_asking
 from nurture.matching.names import Agreement, Name, compare
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
 
+_CRM_ID = 30.0
 MOST_NAMES = 2  # a key with more names than a holder and a successor identifies nobody
 
 
@@ -35,13 +38,16 @@ def decide(
     rows: Sequence[Row],
     readings: Readings,
     rarity: Rarity,
+    blocks: Blocks,
     apart: Collection[tuple[int, int]] = (),
+    same: Collection[tuple[int, int]] = (),
     asked: Collection[tuple[int, int]] = (),
 ) -> Decision:
-    """Return the people of these records; rows of one lead, of one key or one CRM id are one from the beginning.
+    """Return the people of these records; rows of one lead or of one key are one from the beginning.
 
-    `apart` are pairs of records that a person has said apart, `asked` all that somebody was asked about. The new
-    rows, which have no lead, are to have been learned from.
+    `blocks` are the rows' own; `apart` are pairs of records that a person has said apart, `same` those said to be one
+    person's, `asked` all that somebody was asked about. The new rows, which have no lead, are to have been learned
+    from.
     """
     apart = set(apart)
     people = People(rows, apart, readings, rarity)
@@ -49,32 +55,39 @@ def decide(
     doubts: list[Doubt] = []
     for edge in _given(rows):
         join(people, edge, edges, vetoed=False)
+    for one, two in same:
+        people.vouch(one, two)
     keyed, people.shared = _by_keys(rows, readings)
-    for edge in sorted(keyed, key=lambda edge: (-edge.weight, edge.one, edge.two)):
+    for edge in sorted([*keyed, *_by_crm_ids(rows)], key=lambda edge: (-edge.weight, edge.one, edge.two)):
         join(people, edge, edges, doubts=doubts)
-    pairs = blocked(rows, readings)
-    for _ in range(3):  # what was joined may bridge what was not: a reading, a mailbox, a mobile number
-        before = len(edges)
-        join_by_likeness(people, pairs, edges)
-        if len(edges) == before:
-            break
+    pairs = likely(people, rows, blocks)
+    join_by_likeness(people, pairs, edges)
     doubts += doubtful(people, pairs)
-    new = sum(row.lead_id is None for row in rows)
-    questions = worth_asking(people, doubts, asked, new * REVIEWS_PER_1000 // 1000)
+    questions = worth_asking(people, doubts, asked, rarity.records * REVIEWS_PER_1000 // 1000)
     return Decision(people.all(), edges, questions, people.shared)
 
 
 def _given(rows: Sequence[Row]) -> Iterator[Edge]:
-    """Yield what needs no judgement: versions of one row, records of one lead, one CRM id."""
-    for rule, key_of in (
-        ("lead", lambda row: row.lead_id), ("record", lambda row: row.source_key), ("crm_id", lambda row: row.crm_id),
-    ):  # fmt: skip
+    """Yield what needs no judgement: versions of one row, records of one lead."""
+    for rule, key_of in (("lead", lambda row: row.lead_id), ("record", lambda row: row.source_key)):
         first: dict[object, int] = {}
         for row in rows:
             if key := key_of(row):
                 one = first.setdefault(key, row.record_id)
                 if one != row.record_id:
                     yield Edge(100, one, row.record_id, rule)
+
+
+def _by_crm_ids(rows: Sequence[Row]) -> Iterator[Edge]:
+    """Yield the edges of CRM ids: each name's first record with the id's first, and the others with their name's."""
+    firsts: dict[str, int] = {}
+    of_name: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if row.crm_id:
+            first = firsts.setdefault(row.crm_id, row.record_id)
+            one = of_name.setdefault((row.crm_id, row.name.key if row.name else ""), row.record_id)
+            if row.record_id != first:
+                yield Edge(_CRM_ID, first if one == row.record_id else one, row.record_id, "crm_id")
 
 
 def _by_keys(rows: Sequence[Row], readings: Readings) -> tuple[list[Edge], set[tuple[str, str]]]:

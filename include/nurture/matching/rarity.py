@@ -26,6 +26,11 @@ class Rarity:
             self._counts[key] += 1
             self._learned[key] += 1
 
+    @property
+    def records(self) -> int:
+        """Return how many records with a name there are."""
+        return self._counts[_EVERYBODY]
+
     def learned(self) -> list[tuple[str, str, int]]:
         """Return what was counted since the beginning, for keeping."""
         return [(*key, count) for key, count in self._learned.items()]

@@ -62,6 +62,7 @@ class Readings:
         """Begin with what is known: (part, written, reading, count); part is `last` or `first`."""
         self._counts: dict[tuple[str, str], Counter[str]] = {}
         self._learned: Counter[tuple[str, str, str]] = Counter()
+        self._known: dict[tuple[str, str], list[str]] = {}
         for part, written, reading, count in counts:
             self._counts.setdefault((part, written), Counter())[reading] += count
 
@@ -69,6 +70,7 @@ class Readings:
         """Count one showing of a reading."""
         self._counts.setdefault((part, written), Counter())[reading] += weight
         self._learned[part, written, reading] += weight
+        self._known.pop((part, written), None)
 
     def learned(self) -> list[tuple[str, str, str, int]]:
         """Return what was learned since the beginning, for keeping."""
@@ -76,13 +78,14 @@ class Readings:
 
     def of(self, part: str, written: str) -> list[str]:
         """Return the readings that are known well, the commonest first; none where the data do not say."""
-        counts = self._counts.get((part, written))
-        if counts is None:
-            return []
-        total = sum(counts.values())
-        return [
-            reading for reading, count in counts.most_common(MOST_READINGS) if count >= ENOUGH and count * 6 >= total
-        ]
+        known = self._known.get((part, written))
+        if known is None:
+            counts = self._counts.get((part, written), Counter())
+            total = counts.total()
+            likely = counts.most_common(MOST_READINGS)
+            known = [reading for reading, count in likely if count >= ENOUGH and count * 6 >= total]
+            self._known[part, written] = known
+        return known
 
     def split(self, full: str) -> tuple[str, str]:
         """Return surname and given name of kanji without a space, where one surname is known; else nothing."""

@@ -7,6 +7,18 @@ from typing import NamedTuple
 from nurture.normalise.texts import REMEMBERED, fold, is_nothing, tidy
 
 _HONORIFICS = re.compile(r"\s*(?:様|氏|殿|さま|さん|先生|御中)$")
+# What lists put beside a name: （営業部）, 【欠席】, (旧姓:木村), ／タナカ タロウ, 他1名, ※, 部長.
+_BESIDE = re.compile(
+    r"\s*(?:[（(【\[〔＜<《「][^（(【]*[）)】\]〕＞>》」]|[／/].*|(?:他|ほか|外)\s*[0-9０-９]+\s*[名人])\s*"
+)
+_MARKS = re.compile(r"^[*＊※●○◎★☆■□・\s]+|[*＊※●○◎★☆■□]+$")
+_POST = (
+    r"(?:代表取締役|取締役|執行役員|専務|常務|副社長|社長|会長|本部長|事業部長|副部長|部長代理|部長|課長代理|課長補佐|課長|次長|室長|係長|主任|主査|所長"
+    r"|支店長|支社長|工場長|店長|マネージャー|マネジャー|リーダー|担当)"
+)
+_POST_BEFORE = re.compile(rf"^(?:{_POST}[\s・]*)+\s(?=\S{{2,}})")
+_POST_BEHIND = re.compile(rf"(?<=\S\S)(?:\s+{_POST})+$")
+_MAY_BE_BESIDE = re.compile(r"[（(【\[〔＜<《「／/*＊※●○◎★☆■□]|[名人長役任査当締員]|[ーダ]$")
 _TITLES = re.compile(r"^(?:mr|mrs|ms|miss|dr|prof)\.?\s+", re.IGNORECASE)
 _LATIN = re.compile(r"^[\x00-\u024f\u2018\u2019]*$")
 _BETWEEN_WORDS = re.compile(r"[\s,.\u00b7・'’`\-]+")
@@ -53,9 +65,18 @@ def _clean(text: str) -> str:
     text = tidy(text)
     if not text or is_nothing(text):
         return ""
+    if _MAY_BE_BESIDE.search(text):
+        text = _without_what_stands_beside(text)
     if text.isascii():
         return _TITLES.sub("", text).strip() if text[0] in "MmDdPp" else text
     return _HONORIFICS.sub("", text).strip() if text[-1] in "様氏殿まん生中" else text
+
+
+def _without_what_stands_beside(text: str) -> str:
+    """Return a name without a list's remarks and the person's post; what is nothing else is left as it is."""
+    bare = _MARKS.sub("", _BESIDE.sub(" ", text)).strip()
+    bare = _POST_BEHIND.sub("", _POST_BEFORE.sub("", bare))
+    return bare or text
 
 
 @lru_cache(REMEMBERED)

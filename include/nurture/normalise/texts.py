@@ -24,7 +24,9 @@ _VARIANTS = (
     "灣湾鷄鶏鄕郷卽即緖緒巖巌穰穣堯尭遙遥瑤瑶凛凜槌鎚埜野杦杉枩松峯峰嶽岳"
 )
 _MATCHED_AS = {ord(_VARIANTS[at]): _VARIANTS[at + 1] for at in range(0, len(_VARIANTS), 2)}
-_FOLDING = _HIRAGANA_TO_KATAKANA | _DASHES | _MATCHED_AS
+# 辻󠄀 is 辻 with a selector of its form behind it; a zero-width space comes along from a web page.
+_UNSEEN = dict.fromkeys([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
+_FOLDING = _HIRAGANA_TO_KATAKANA | _DASHES | _MATCHED_AS | _UNSEEN
 
 _NOTHING = frozenset(
     (

@@ -1,0 +1,235 @@
+"""Blocks: what a record shares with every record that it could match, as numbers, and the pairs that share one."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+
+from nurture.matching.candidates import Row, local_words
+from nurture.matching.names import Name
+from nurture.matching.readings import Readings, canonical
+
+MOST_IN_A_BLOCK = 60  # people; a larger block says nothing about one: only exact keys are looked at in it
+KEY, LIKE, KANJI, SPOKEN = range(4)  # what a block is good for: finding again, a pair, a pair across scripts alone
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Blocks(NamedTuple):
+    """The blocks of rows, one after the other: its number, the row's place, and its kind."""
+
+    number: np.ndarray
+    row: np.ndarray
+    kind: np.ndarray
+
+
+def hashed(*block: str) -> int:
+    """Return a block as a number of 64 bits, the same in every process."""
+    digest = blake2b("\x1f".join(block).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+class _Words:
+    """What a name shares with its other spellings, hashed once a name: (number, kind) each."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+        self._place: dict[int, int] = {}
+        self._hashes: dict[tuple[str, str], int] = {}
+        self.numbers: list[int] = []
+        self.kinds: list[int] = []
+        self.ends: list[int] = [0]
+        self.is_mute: list[bool] = []  # nothing but a mailbox says how it is read
+
+    def place(self, name: Name) -> int:
+        found = self._place.get(id(name))
+        if found is None:
+            found = self._place[id(name)] = len(self.ends) - 1
+            words, is_mute = spellings(name, self._readings)
+            for kind, word in sorted(words):
+                self.numbers.append(self.number(kind, word))
+                self.kinds.append(LIKE if kind != "cross" else KANJI if name.script == "han" else SPOKEN)
+            self.ends.append(len(self.numbers))
+            self.is_mute.append(is_mute)
+        return found
+
+    def number(self, kind: str, word: str) -> int:
+        found = self._hashes.get((kind, word))
+        if found is None:
+            found = self._hashes[kind, word] = hashed(kind, word)
+        return found
+
+
+def blocks_of(rows: Sequence[Row], readings: Readings) -> Blocks:
+    """Return the blocks of the rows: exact keys, then what a name's spellings share within a company or a number."""
+    words = _Words(readings)
+    remembered: dict[tuple[str, str], tuple[int, ...]] = {}
+    keys: list[int] = []
+    key_rows: list[int] = []
+    exact: list[int] = []
+    exact_rows: list[int] = []
+    wheres: list[int] = []
+    where_rows: list[int] = []
+    where_names: list[int] = []
+    heads: list[int] = []
+    head_rows: list[int] = []
+    head_wheres: list[int] = []
+
+    def number(kind: str, value: str) -> int:
+        found = remembered.get((kind, value))
+        if found is None:
+            found = remembered[kind, value] = (hashed(kind, value),)
+        return found[0]
+
+    for at, row in enumerate(rows):
+        if row.crm_id:
+            keys.append(hashed("crm_id", row.crm_id))
+            key_rows.append(at)
+        if row.mailbox:
+            found = remembered.get((row.mailbox, row.domain))
+            if found is None:
+                found = remembered[row.mailbox, row.domain] = _of_mailbox(row.mailbox, row.local, row.domain)
+            exact += found
+            exact_rows += [at] * len(found)
+        if row.mobile:
+            exact.append(number("mobile", row.mobile))
+            exact_rows.append(at)
+        name = row.name
+        if name is None:
+            continue
+        exact.append(number("name", name.key or min(name.forms, default="")))
+        exact_rows.append(at)
+        places = [number("account", row.account)] if row.account else []
+        if row.phone:
+            places.append(number("phone", row.phone))
+        spelt = words.place(name)
+        for place in places:
+            wheres.append(place)
+            where_rows.append(at)
+            where_names.append(spelt)
+            if words.is_mute[spelt] and row.mailbox:
+                for head in {word[0] for word in local_words(row.local)}:
+                    heads.append(words.number("cross", head))
+                    head_rows.append(at)
+                    head_wheres.append(place)
+    ends = np.array(words.ends)
+    names = np.array(where_names, dtype=np.int64)
+    lengths = (ends[1:] - ends[:-1])[names] if len(names) else names
+    of_where = np.repeat(np.arange(len(names)), lengths)
+    of_word = np.repeat(ends[:-1][names] if len(names) else names, lengths) + _counted(lengths)
+    return Blocks(
+        np.concatenate([
+            np.array(keys, dtype=np.int64), np.array(exact, dtype=np.int64),
+            _mixed(np.array(wheres, dtype=np.int64)[of_where], np.array(words.numbers, dtype=np.int64)[of_word]),
+            _mixed(np.array(head_wheres, dtype=np.int64), np.array(heads, dtype=np.int64)),
+        ]),
+        np.concatenate([
+            np.array(key_rows, dtype=np.int32), np.array(exact_rows, dtype=np.int32),
+            np.array(where_rows, dtype=np.int32)[of_where], np.array(head_rows, dtype=np.int32),
+        ]),
+        np.concatenate([
+            np.full(len(keys), KEY, dtype=np.int8), np.full(len(exact), LIKE, dtype=np.int8),
+            np.array(words.kinds, dtype=np.int8)[of_word], np.full(len(heads), KANJI, dtype=np.int8),
+        ]),
+    )  # fmt: skip
+
+
+def _of_mailbox(mailbox: str, local: str, domain: str) -> tuple[int, ...]:
+    found = [hashed("mailbox", mailbox)]
+    if len(local) > 4:
+        found.append(hashed("local", local))
+    if domain and len(local) > 3:
+        found += [hashed("begins", domain, local[:3]), hashed("ends", domain, local[-4:])]
+    return tuple(found)
+
+
+def spellings(name: Name, readings: Readings) -> tuple[set[tuple[str, str]], bool]:
+    """Return what a name shares with its other spellings, and whether only a mailbox can say how it is read.
+
+    These are its first kanji, its words, its initials, and its reading's first letter: the last, `cross`, is for kanji
+    on the one side and a reading on the other alone.
+    """
+    found: set[tuple[str, str]] = set()
+    words = [canonical(word) if len(word) > 1 else word for word in name.words or name.parts]
+    if len(words) > 1:
+        found.add(("initials", "".join(sorted(word[0] for word in words))))
+        found |= {("word", word) for word in words if len(word) > 2}
+    else:
+        found |= {("initials", form[0]) for form in name.forms}
+    if name.script != "han":
+        return found | {("cross", form[0]) for form in name.forms}, False
+    last, first = (name.last, name.first) if name.first else readings.split(name.key)
+    found |= {("kanji", part[0]) for part in (last or name.key, first) if part}
+    heads = {form[0] for form in name.forms}
+    if heads:
+        return found | {("cross", head) for head in heads}, False
+    heads = {reading[0] for part, text in (("last", last), ("first", first)) for reading in readings.of(part, text)}
+    return found | {("cross", head) for head in heads}, True
+
+
+def pairs_of(blocks: Blocks, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return places of rows, two of one block and of two people, each pair of people once; `people` is by row.
+
+    A block of too many people gives none.
+    """
+    like = blocks.kind == LIKE
+    found = [_within(*_once(blocks.number[like], blocks.row[like], people))]
+    sides = [
+        _once(blocks.number[side], blocks.row[side], people) for side in (blocks.kind == KANJI, blocks.kind == SPOKEN)
+    ]
+    found.append(_across(*sides))
+    one, two = (np.concatenate(side) for side in zip(*found, strict=True))
+    differ = people[one] != people[two]
+    one, two = one[differ], two[differ]
+    low, high = np.minimum(people[one], people[two]), np.maximum(people[one], people[two])
+    _, kept = np.unique(low.astype(np.int64) * (int(people.max(initial=0)) + 1) + high, return_index=True)
+    return one[kept], two[kept]
+
+
+def _once(number: np.ndarray, row: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the blocks in order, each person in a block by one row, the oldest."""
+    person = people[row]
+    order = np.lexsort((row, person, number))
+    number, row, person = number[order], row[order], person[order]
+    first = np.ones(len(number), dtype=bool)
+    first[1:] = (number[1:] != number[:-1]) | (person[1:] != person[:-1])
+    return number[first], row[first]
+
+
+def _within(number: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    starts, sizes = _groups(number)
+    ends = np.repeat(starts + sizes, sizes)
+    here = np.arange(len(number))
+    later = np.where(np.repeat(sizes, sizes) <= MOST_IN_A_BLOCK, ends - here - 1, 0)
+    one = np.repeat(here, later)
+    return row[one], row[one + 1 + _counted(later)]
+
+
+def _across(
+    kanji: tuple[np.ndarray, np.ndarray], spoken: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    (one, ones), (two, twos) = kanji, spoken
+    starts, sizes = _groups(one)
+    from_here = np.searchsorted(two, one[starts], "left")
+    found = np.searchsorted(two, one[starts], "right") - from_here
+    found = np.where(np.minimum(sizes, found) <= MOST_IN_A_BLOCK, found, 0)
+    times = np.repeat(found, sizes)
+    return np.repeat(ones, times), twos[np.repeat(np.repeat(from_here, sizes), times) + _counted(times)]
+
+
+def _groups(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each run of one number begins, and how long it is."""
+    starts = np.flatnonzero(np.r_[True, number[1:] != number[:-1]]) if len(number) else np.zeros(0, dtype=np.int64)
+    return starts, np.diff(np.r_[starts, len(number)])
+
+
+def _counted(lengths: np.ndarray) -> np.ndarray:
+    """Return 0, 1, … for each length, one after the other."""
+    total = int(lengths.sum())
+    return np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def _mixed(where: np.ndarray, word: np.ndarray) -> np.ndarray:
+    """Return one number of two."""
+    mixed = where.view(np.uint64) * _SPREAD + word.view(np.uint64)
+    return (mixed ^ (mixed >> np.uint64(31))).view(np.int64)

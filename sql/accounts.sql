@@ -1,0 +1,109 @@
+-- name: same_accounts
+-- Accounts that the batch's records show to be one company: they share a corporate number, or one is known by a name
+-- alone and that is the name of one company with a domain. Names that several companies with domains bear join nobody.
+with told as (
+    select distinct
+        fact.kind,
+        fact.value
+    from batch
+    inner join source_records on batch.record_id = source_records.record_id
+    cross join lateral (
+        values
+        ('company', source_records.keys ->> 'company'),
+        ('corporate_number', source_records.keys ->> 'corporate_number')
+    ) as fact (kind, value)
+    where fact.value is not null
+),
+
+bearers as (
+    select
+        told.kind,
+        told.value,
+        coalesce(accounts.merged_into, accounts.account_id) as account_id,
+        sum(account_evidence.record_count) as record_count
+    from told
+    inner join account_evidence on told.kind = account_evidence.kind and told.value = account_evidence.value
+    inner join accounts on account_evidence.account_key = accounts.account_key
+    group by told.kind, told.value, coalesce(accounts.merged_into, accounts.account_id)
+),
+
+sited as (
+    select
+        bearers.kind,
+        bearers.value,
+        bearers.account_id,
+        bearers.record_count,
+        accounts.corporate_number,
+        sum(bearers.record_count) over (partition by bearers.kind, bearers.value) as all_count,
+        coalesce(sizes.record_count, 0) as account_size
+    from bearers
+    inner join accounts on bearers.account_id = accounts.account_id
+    left join account_evidence as sizes
+        on accounts.account_key = sizes.account_key and sizes.kind = 'account' and accounts.account_key = sizes.value
+    where accounts.domain is not null
+),
+
+plain as (
+    select
+        bearers.kind,
+        bearers.value,
+        bearers.account_id,
+        accounts.corporate_number
+    from bearers
+    inner join accounts on bearers.account_id = accounts.account_id
+    where
+        accounts.domain is null
+        and (
+            bearers.kind = 'corporate_number'
+            or accounts.account_key = 'company:' || bearers.value
+            or starts_with(accounts.account_key, 'company:' || bearers.value || '@')
+        )
+)
+
+select distinct
+    least(plain.account_id, sited.account_id) as survivor,
+    greatest(plain.account_id, sited.account_id) as merged
+from plain
+inner join sited on plain.kind = sited.kind and plain.value = sited.value
+where
+    -- of a company's name or number as good as all records with a domain, and no slip among that company's own
+    sited.record_count >= %(nearly_all)s::numeric * sited.all_count
+    and (sited.kind = 'corporate_number' or sited.record_count > (1 - %(nearly_all)s::numeric) * sited.account_size)
+    and (plain.corporate_number = sited.corporate_number) is not false
+order by least(plain.account_id, sited.account_id), greatest(plain.account_id, sited.account_id);
+
+-- name: merge_account
+-- The younger account becomes a redirect to the older, which has its domain; records and people are of the older now.
+with merged as (
+    update accounts
+    set merged_into = survivors.account_id
+    from accounts as survivors
+    where
+        survivors.account_id = (
+            select coalesce(older.merged_into, older.account_id)
+            from accounts as older
+            where older.account_id = %(survivor)s::bigint
+        )
+        and survivors.account_id <> %(merged)s::bigint
+        and (accounts.account_id = %(merged)s::bigint or accounts.merged_into = %(merged)s::bigint)
+    returning accounts.account_id, accounts.domain, survivors.account_id as survivor_id
+),
+
+sited as (
+    update accounts
+    set domain = coalesce(accounts.domain, merged.domain)
+    from merged
+    where accounts.account_id = merged.survivor_id and merged.account_id = %(merged)s::bigint
+),
+
+moved as (
+    update source_records
+    set account_id = merged.survivor_id
+    from merged
+    where source_records.account_id = merged.account_id
+)
+
+update leads
+set account_id = merged.survivor_id
+from merged
+where leads.account_id = merged.account_id;

@@ -1,0 +1,71 @@
+"""Accounts: two are one when evidence joins them later, the older stays, and namesakes stay apart."""
+
+import sqlalchemy as sa
+from builders import DAY, NOON, insert, rows, value
+from consolidating import owner
+
+from nurture.consolidate import consolidate
+from nurture.definitions.model import hash_of
+
+NUMBER = "1010001000001"
+
+
+def of_company(conn: sa.Connection, day: int, name: str, company: str, domain: str = "", number: str = "") -> int:
+    """Land and consolidate a record of somebody at a company; return it."""
+    keys = {"name": name.replace(" ", ""), "company": company, "domain": domain, "corporate_number": number}
+    fields = {"name": name, "company": company, "corporate_number": number}
+    if domain:
+        keys["email"] = fields["email"] = f"{hash_of([name])[:8]}@{domain}"
+    made = insert(
+        conn, "source_records", source_key=f"{day} {name}", content_hash=hash_of([day, name]),
+        fields={field: said for field, said in fields.items() if said},
+        keys={kind: said for kind, said in keys.items() if said}, occurred_at=NOON + (day - 1) * DAY,
+    )  # fmt: skip
+    consolidate(conn, NOON + day * DAY)
+    return made.record_id
+
+
+def account(conn: sa.Connection, record: int) -> int:
+    return value(conn, "select account_id from leads where lead_id = %(lead)s", lead=owner(conn, record))
+
+
+def test_a_number_and_a_domain_that_come_later_join_a_company_known_by_name(conn: sa.Connection):
+    first = of_company(conn, 1, "山田 太郎", "見本商事", number=NUMBER)
+    known = account(conn, first)
+    second = of_company(conn, 2, "佐藤 花子", "mihon", domain="mihon.example")
+    assert account(conn, second) != known
+    third = of_company(conn, 3, "鈴木 一郎", "mihon", domain="mihon.example", number=NUMBER)
+    assert {account(conn, each) for each in (first, second, third)} == {known}
+    current = "select account_id, domain, corporate_number from accounts where merged_into is null"
+    assert rows(conn, current) == [(known, "mihon.example", NUMBER)]
+    assert account(conn, of_company(conn, 4, "高橋 次郎", "mihon", domain="mihon.example")) == known
+    assert account(conn, of_company(conn, 5, "田中 三郎", "見本商事")) == known
+
+
+def test_a_name_whose_one_domain_comes_later_is_that_company_s(conn: sa.Connection):
+    first = of_company(conn, 1, "山田 太郎", "見本商事")
+    second = of_company(conn, 2, "佐藤 花子", "見本商事", domain="mihon.example")
+    assert account(conn, first) == account(conn, second)
+
+
+def test_a_name_that_two_companies_bear_joins_neither(conn: sa.Connection):
+    first = of_company(conn, 1, "山田 太郎", "見本商事", domain="mihon.example")
+    second = of_company(conn, 2, "佐藤 花子", "見本商事", domain="mihon-osaka.example")
+    third = of_company(conn, 3, "鈴木 一郎", "見本商事")
+    of_company(conn, 4, "高橋 次郎", "見本商事", domain="mihon.example")
+    assert len({account(conn, each) for each in (first, second, third)}) == 3
+
+
+def test_two_numbers_are_two_companies_whatever_their_name(conn: sa.Connection):
+    first = of_company(conn, 1, "山田 太郎", "見本商事", number=NUMBER)
+    second = of_company(conn, 2, "佐藤 花子", "見本商事", domain="mihon.example", number="2010001000002")
+    assert account(conn, first) != account(conn, second)
+
+
+def test_one_record_that_names_another_company_does_not_join_the_two(conn: sa.Connection):
+    first = of_company(conn, 1, "山田 太郎", "見本商事")
+    for day in range(2, 10):
+        of_company(conn, day, f"社員 {day}郎", "青空物流", domain="aozora.example")
+    of_company(conn, 10, "佐藤 花子", "見本商事", domain="aozora.example")
+    assert value(conn, "select count(*) from accounts where merged_into is null") == 2
+    assert account(conn, first) != account(conn, of_company(conn, 11, "鈴木 一郎", "青空物流"))
