@@ -33,9 +33,9 @@ select nextval(pg_get_serial_sequence('nurture.leads', 'lead_id')) as lead_id
 from generate_series(1, %(how_many)s::integer)
 order by lead_id;
 
--- name: insert_leads
+-- name: copy_leads
 -- The new people, empty until survivorship fills them.
-insert into leads (lead_id) overriding system value values %(values)s;
+copy leads (lead_id) from stdin;
 
 -- name: create_batch
 -- What this batch decided: which lead each of its records belongs to, and which account.

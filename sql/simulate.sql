@@ -92,6 +92,12 @@ begin
     end if;
 end $$;
 
+-- name: say_yes
+-- What waits for a person's yes gets it.
+update approvals
+set answer = 'yes', answered_by = 'simulation', answered_at = %(at)s::timestamptz
+where approvals.answer is null;
+
 -- name: mark_signals
 -- Who did something on the days since the last rescoring is scored anew.
 insert into score_marks (lead_id, product)

@@ -124,6 +124,13 @@ where
         or told.sent_at > current_setting('nurture.remembered')::timestamptz
     );
 
+-- name: requests_that_matter
+-- Which words were sent before: they wait for nobody's yes. What nobody knows of is supposed to be settled.
+create temporary view kept_send_requests as
+select told.* -- noqa: AM04
+from nurture.send_requests as told
+where told.at < current_setting('nurture.at')::timestamptz and told.status in ('accepted', 'settled');
+
 -- name: decisions_that_matter
 -- Why what is open waits: a reason that does not change is not written again.
 create temporary view kept_decisions as

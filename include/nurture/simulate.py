@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
+from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
 from croniter import croniter
 
 from nurture import calendars, db, dispatch, pipeline
+from nurture.connections import of_environment
 from nurture.definitions.conditions import Combination, Points
 from nurture.definitions.load import Loaded
 from nurture.definitions.products import Product, Scenario
@@ -89,7 +91,8 @@ class _Play:
     def __init__(self, conn: sa.Connection, loaded: Loaded) -> None:
         taking = cast(Any, _Accepting())
         links = dispatch.Links("https://receiver.example", uuid.uuid4().bytes)
-        edges = pipeline.Edges(sendgrid=taking, crm=taking, links=links, inbox="")
+        nowhere = partial(of_environment, {})
+        edges = pipeline.Edges(sendgrid=taking, crm=taking, links=links, inbox="", connection=nowhere)
         begins = datetime.min.replace(tzinfo=UTC)
         self.work = pipeline.Work(conn, loaded, {}, edges, begins, begins)
         self.notes: list[str] = []
@@ -129,6 +132,7 @@ class _Play:
             self._rescore(work)
             pipeline.qualify(work)
             pipeline.push(work)
+        db.run(conn, db.statements("simulate").say_yes, at=at)
         due = db.run(conn, db.statements("dispatch").next_moment, product=product.product).scalar()
         sum_up(conn)
         conn.commit()

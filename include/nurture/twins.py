@@ -22,7 +22,8 @@ ONLY_READ = (
 )  # fmt: skip
 # Nothing in them matters to what comes: what was spent and asked before the play's first day is over.
 # What a person holds is supposed to be let go.
-LEFT_EMPTY = ("alerts", "budgets", "crm_links", "holds", "send_attempts", "send_requests")
+LEFT_EMPTY = ("alerts", "budgets", "crm_links", "holds", "send_attempts")
+_KEPT = ("members", "enrollments", "messages", "requests", "decisions", "scores", "qualifications", "handoffs")
 
 
 @contextmanager
@@ -44,8 +45,8 @@ def twins(conn: sa.Connection, begins_at: datetime, products: Sequence[str], rem
             db.run(conn, sql.remember, name=name, value=value)
         set_clock(conn, begins_at)
         db.run(conn, sql.create_view_definitions)
-        for only_rows in ("members", "enrollments", "messages", "decisions", "scores", "qualifications", "handoffs"):
-            db.run(conn, getattr(sql, f"{only_rows}_that_matter"))
+        for kept in _KEPT:
+            db.run(conn, getattr(sql, f"{kept}_that_matter"))
         db.run(conn, sql.make_twins, only_read=list(ONLY_READ))
         db.run(conn, sql.hide_what_comes)
         db.run(conn, sql.lay_views)
