@@ -67,6 +67,10 @@ where
     )
 on conflict do nothing;
 
+-- name: know_enrollments
+-- After many rows the planner must know of them: an estimate of one row makes the next joins quadratic.
+analyze enrollments;
+
 -- name: last_walk
 -- Up to when the product's journeys were walked; no row before the first time.
 select walks.walked_at

@@ -51,6 +51,10 @@ wanted as (
         and leads.merged_into is null
 ),
 
+occasions as (
+    select distinct wanted.occasion from wanted
+),
+
 used as (
     select
         messages.occasion,
@@ -61,7 +65,7 @@ used as (
     inner join lead_now on messages.lead_id = lead_now.lead_id
     where
         messages.product = %(product)s::text
-        and messages.occasion in (select wanted.occasion from wanted)
+        and messages.occasion in (select occasions.occasion from occasions)
         and messages.ended_reason is distinct from 'merged'
 ),
 
@@ -154,3 +158,7 @@ select
     count(*) filter (where planned.ended_reason = 'same mailbox') as same_mailbox,
     count(*) filter (where planned.ended_reason = 'had this mail already') as had_it
 from planned;
+
+-- name: know_messages
+-- After many rows the planner must know of them: an estimate of one row makes the next joins quadratic.
+analyze messages;

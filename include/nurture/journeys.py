@@ -130,11 +130,14 @@ class _Walk:
         """Let who joined the audience begin; who has reached the goal already does not."""
         fill_audience(self.conn, self.scenario.goal, self.product, self.as_of)
         reenter = self.scenario.reenter
-        self.counts["enrolled"] += db.count(
+        enrolled = db.count(
             self.conn, self.sql.enroll,
             holdout=self.scenario.holdout, first_step=self.scenario.journey[0].name,
             reenter_before=self.as_of - reenter.span() if reenter else None, **self.where,
         )  # fmt: skip
+        if enrolled >= planning.MANY:
+            db.run(self.conn, self.sql.know_enrollments)
+        self.counts["enrolled"] += enrolled
 
     def steps(self) -> None:
         """Move everybody on through every step in order."""

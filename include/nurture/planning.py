@@ -10,6 +10,8 @@ from nurture import calendars, db
 from nurture.definitions.plans import PlanEntry
 from nurture.definitions.products import Calendar, Product
 
+MANY = 1_000  # new rows after which a table's statistics are taken anew
+
 
 class Planned(NamedTuple):
     """How many messages were planned, and how many were written down as never to be sent, by why."""
@@ -65,4 +67,6 @@ def _plan(
         conn, db.statements("planning").plan,
         product=product.product, zone=product.timezone, as_of=as_of, moments=db.json_rows(moments), **asked,
     ).one()  # fmt: skip
+    if found.planned >= MANY:
+        db.run(conn, db.statements("planning").know_messages)
     return Planned(*found)
