@@ -203,8 +203,8 @@ def test_segments_that_lead_back_to_themselves_are_refused(include: Path, produc
     )
     told = problems(include)
     assert [line.split(": ", 1)[1] for line in told] == [
-        "segments.evaluating: 'evaluating' asks, by way of others, for itself",
-        "segments.learning: 'learning' asks, by way of others, for itself",
+        "segments.evaluating: 'evaluating' asks for itself: evaluating → learning → evaluating",
+        "segments.learning: 'learning' asks for itself: learning → evaluating → learning",
     ]
 
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from nurture.cli import check, demo, land, leads, preview, run, stack
+from nurture.cli import check, demo, land, leads, preview, run, segments, stack
 from nurture.problem import Problem
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ for commands in (stack.app, demo.app, check.app, preview.app, land.app, run.app)
 # Commands below a noun, such as `nurture leads review`: ("leads", leads.app).
 NOUNS: tuple[tuple[str, typer.Typer], ...] = (
     ("leads", leads.leads),
-    ("segments", run.segments),
+    ("segments", segments.segments),
     ("sends", run.sends),
 )
 for noun, commands in NOUNS:
