@@ -14,7 +14,7 @@ from nurture.definitions.products import Product
 TOKYO = ZoneInfo("Asia/Tokyo")
 COMPANY = company()
 MORNING = datetime(2026, 11, 17, 9, tzinfo=TOKYO)
-NONE = {"entries": 0, "planned": 0, "same_mailbox": 0}
+NONE = {"entries": 0, "planned": 0, "same_mailbox": 0, "had_it": 0, "withdrawn": 0}
 
 
 def dated(day: str = "2026-11-17", **changed: Any) -> Product:
@@ -39,7 +39,7 @@ def members(conn: sa.Connection) -> list[int]:
 def test_an_entry_is_planned_on_its_day_from_the_opening(conn: sa.Connection):
     asked = dated()
     assert plan_at(conn, asked, MORNING - DAY / 24) == NONE
-    assert plan_at(conn, asked, MORNING) == {"entries": 1, "planned": 2, "same_mailbox": 0}
+    assert plan_at(conn, asked, MORNING) == {**NONE, "entries": 1, "planned": 2}
     assert rows(conn, "select distinct occasion, due_at, expires_at, scenario, reason from messages") == [
         ("plan/november_case", MORNING, MORNING + 3 * DAY, None, "in everyone since 2026-11-15")
     ]
@@ -65,7 +65,7 @@ def test_who_joins_the_segment_on_the_second_day_is_still_in_time(conn: sa.Conne
 def test_n1_moving_the_date_sends_nothing_twice(conn: sa.Connection):
     plan_at(conn, dated(), MORNING)
     moved = dated("2026-11-19")
-    assert plan_at(conn, moved, MORNING + 2 * DAY) == {"entries": 1, "planned": 0, "same_mailbox": 0}
+    assert plan_at(conn, moved, MORNING + 2 * DAY) == {**NONE, "entries": 1, "planned": 0}
 
 
 def test_n1_an_entry_is_not_planned_again_for_a_person_who_had_it_under_a_merged_id(
@@ -82,7 +82,7 @@ def test_n1_an_entry_is_not_planned_again_for_a_person_who_had_it_under_a_merged
 def test_n6_planned_twice_with_one_as_of_it_changes_nothing(conn: sa.Connection):
     plan_at(conn, dated(), MORNING)
     before = everything(conn)
-    assert plan_at(conn, dated(), MORNING) == {"entries": 1, "planned": 0, "same_mailbox": 0}
+    assert plan_at(conn, dated(), MORNING) == {**NONE, "entries": 1, "planned": 0}
     assert everything(conn) == before
 
 

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from nurture import calendars, db, versions
+from nurture import calendars, db, planning, versions
+from nurture.definitions.plans import PlanEntry
 from nurture.definitions.products import Calendar, Product
 
 
@@ -13,25 +14,37 @@ def plan_due(
 ) -> dict[str, int]:
     """Plan the messages of every entry whose day has come and which can still be sent in time.
 
-    Returns counts: entries, planned, same_mailbox. A run that is not `live` does nothing (N7).
+    What was planned and not sent follows its entry: to its new date or mail, or away with it. Returns counts: entries,
+    planned, same_mailbox, had_it, withdrawn. A run that is not `live` does nothing (N7).
     """
-    totals = {"entries": 0, "planned": 0, "same_mailbox": 0}
+    totals = {"entries": 0, "planned": 0, "same_mailbox": 0, "had_it": 0, "withdrawn": 0}
     if not live:
         return totals
     sql = db.statements("plan")
-    within = product.send_within
-    for entry in product.plan:
-        due = calendars.next_open(calendar, product.zone, calendars.opening(calendar, product.zone, entry.date))
-        expires = calendars.after(calendar, product.zone, due, within.amount, within.unit)
-        if not due <= as_of < expires:
+    which = {"product": product.product, "as_of": as_of}
+    written = {entry.name: entry for entry in product.plan if entry.email is not None}
+    totals["withdrawn"] = db.run(conn, sql.withdraw_removed, entries=list(written), **which).scalar_one()
+    waiting = set(db.run(conn, sql.entries_waiting, product=product.product).scalars())
+    for entry in written.values():
+        due, expires = sending_time(product, calendar, entry)
+        is_due = due <= as_of < expires
+        if not is_due and entry.name not in waiting:
             continue
         kept = versions.keep(conn, product.product, "plan", entry.name, entry.body())
-        planned, same_mailbox = db.run(
-            conn, sql.plan_entry,
-            product=product.product, entry=entry.name, segment=entry.to, email=entry.email, mail_type=entry.mail_type,
-            definition_hash=kept, as_of=as_of, due_at=due, expires_at=expires, zone=product.timezone,
-        ).one()  # fmt: skip
-        for key, number in (("entries", 1), ("planned", planned), ("same_mailbox", same_mailbox)):
-            totals[key] += number
+        if entry.name in waiting:
+            db.run(
+                conn, sql.follow_entry,
+                entry=entry.name, email=entry.email, mail_type=entry.mail_type, definition_hash=kept,
+                due_at=due, expires_at=expires, product=product.product,
+            )  # fmt: skip
+        if is_due:
+            counted = planning.of_entry(conn, product, entry, kept, as_of, due, expires)
+            for key, number in {"entries": 1, **counted._asdict()}.items():
+                totals[key] += number
     conn.commit()
     return totals
+
+
+def sending_time(product: Product, calendar: Calendar, entry: PlanEntry) -> tuple[datetime, datetime]:
+    """Return when an entry's mail is due, and when it is too late for it."""
+    return planning.sending_time(product, calendar, calendars.opening(calendar, product.zone, entry.date))

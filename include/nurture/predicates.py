@@ -48,18 +48,19 @@ _COLUMNS = {
 
 
 def fill_audience(
-    conn: sa.Connection, condition: c.Condition, product: Product, as_of: datetime, *, touched: bool = False
+    conn: sa.Connection, condition: c.Condition | None, product: Product, as_of: datetime, *, touched: bool = False
 ) -> None:
-    """Put the leads who meet a condition into the temporary table `audience`, in place of who was there.
+    """Put who meets a condition (None: nobody) into the temporary table `audience`, in place of who was there.
 
-    With `touched` only the people of the temporary table of that name are looked at (`segments.sql`).
+    With `touched` only the people of the temporary table of that name are looked at (`changes.sql`).
     """
     sql = db.statements("predicates")
     db.run(conn, sql.create_audience)
     db.run(conn, sql.clear_audience)
-    db.run(conn, sql.allow_memory)
-    query = audience(condition, product, as_of, touched=touched)
-    conn.execute(sa.insert(_audience).from_select(["lead_id"], query))
+    if condition is not None:
+        db.run(conn, sql.allow_memory)
+        query = audience(condition, product, as_of, touched=touched)
+        conn.execute(sa.insert(_audience).from_select(["lead_id"], query))
 
 
 def audience(condition: c.Condition, product: Product, as_of: datetime, *, touched: bool = False) -> sa.Select[Any]:

@@ -19,7 +19,7 @@ from nurture.definitions.load import (
 )
 from nurture.definitions.nearest import instead
 from nurture.definitions.problems import BrokenDefinition, DefinitionProblem
-from nurture.definitions.products import Branch, Email, Product, Step
+from nurture.definitions.products import Product
 from nurture.problem import Problem
 
 _CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly|once)|([0-9A-Za-z*/,#-]+ ){4}[0-9A-Za-z*/,#-]+)$")
@@ -131,16 +131,6 @@ def _proofread(
 
 def _unsent(product: Product, folder: Path, root: Path) -> Iterator[str]:
     sent = {entry.email for entry in product.plan}
-    for scenario in product.scenarios.values():
-        sent |= set(_emails(scenario.journey))
+    sent |= {step.email for scenario in product.scenarios.values() for step in scenario.emails()}
     for email in sorted(set(product.emails) - sent):
         yield f"{shown(folder / 'emails' / f'{email}.mjml', root)}: no scenario and no plan entry sends it yet"
-
-
-def _emails(steps: list[Step]) -> Iterator[str]:
-    for step in steps:
-        if isinstance(step, Email):
-            yield step.email
-        elif isinstance(step, Branch):
-            yield from _emails(step.branch.then)
-            yield from _emails(step.branch.else_)

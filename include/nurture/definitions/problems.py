@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from nurture.definitions import conditions
 from nurture.definitions.model import Model
 from nurture.definitions.nearest import instead, nearest
+from nurture.definitions.scenarios import STEPS
 from nurture.definitions.yaml12 import line_of
 from nurture.problem import Problem
 
@@ -195,7 +196,7 @@ def _message(kind: str, value: Any, detail: Any) -> str:
     if kind == "string_pattern_mismatch" and detail["ctx"]["pattern"] == "^[a-z][a-z0-9_]*$":
         return f"{shown} is not a name: small letters, digits and _, beginning with a letter"
     if kind in ("unknown_condition", "unknown_step"):
-        words = conditions.SUBJECTS if kind == "unknown_condition" else ("email", "wait", "branch")
+        words = conditions.SUBJECTS if kind == "unknown_condition" else STEPS
         hints = [nearest(key, words) for key in value] if isinstance(value, dict) else []
         meant = next((word for word in hints if word), None)
         what = "a condition" if kind == "unknown_condition" else "a step"
