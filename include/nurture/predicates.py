@@ -46,6 +46,9 @@ _COLUMNS = {
     "employees": "employees",
 }  # fmt: skip
 
+# Conditions over ids, of which none is ever unknown.
+_KNOWN = (c.Source, c.Consents, c.OfLifecycle, c.InSegment, c.Points, c.Behaviour)
+
 
 def fill_audience(
     conn: sa.Connection, condition: c.Condition | None, product: Product, as_of: datetime, *, touched: bool = False
@@ -88,12 +91,13 @@ class _Compiler:
         self.touched = touched
 
     def compile(self, condition: Any) -> sa.ColumnElement[bool]:
+        """Return a predicate that may be null where something is not known; `sure` is never."""
         match condition:
             case c.Combination():
                 parts = [self.compile(part) for part in condition.all or ()]
                 if condition.any:
                     parts.append(sa.or_(*(self.compile(part) for part in condition.any)))
-                parts += [sa.not_(self.compile(part)) for part in condition.none or ()]
+                parts += [sa.not_(self.sure(part)) for part in condition.none or ()]
                 return sa.and_(sa.true(), *parts)
             case c.Source():
                 return self._sources(c.values(condition.source))
@@ -114,6 +118,11 @@ class _Compiler:
             case c.Behaviour():
                 return self._behaviour(condition)
         raise TypeError(f"no predicate for {type(condition).__name__}")
+
+    def sure(self, condition: Any) -> sa.ColumnElement[bool]:
+        """Return a predicate for use under a negation: what is not known is not so."""
+        found = self.compile(condition)
+        return found if isinstance(condition, _KNOWN) else sa.func.coalesce(found, sa.false())
 
     def _people(self, facts: sa.TableClause) -> tuple[sa.FromClause, sa.ColumnElement[int]]:
         """Return facts joined with whom each concerns now, and that lead's id; a merge moves no facts."""
@@ -157,7 +166,7 @@ class _Compiler:
             ours = leads.alias("ours")
             accounts = sa.select(ours.c.account_id).join(_touched, _touched.c.lead_id == ours.c.lead_id)
             found = found.where(others.c.account_id.in_(accounts))
-        return sa.func.coalesce(leads.c.account_id.in_(found), sa.false())
+        return leads.c.account_id.in_(found)
 
     def _segment(self, name: str) -> sa.ColumnElement[bool]:
         found = self._found(
@@ -216,18 +225,15 @@ class _Compiler:
 
 def _attribute(subject: str, wanted: Any) -> sa.ColumnElement[bool]:
     if subject == "company":
-        return sa.func.coalesce(_any_like(leads.c.company, wanted), sa.false())
+        return _any_like(leads.c.company, wanted)
     column = leads.c[_COLUMNS[subject]]
-    fits = _within(column, wanted) if isinstance(wanted, c.Range) else column.in_(c.values(wanted))
-    return sa.func.coalesce(fits, sa.false())
+    return _within(column, wanted) if isinstance(wanted, c.Range) else column.in_(c.values(wanted))
 
 
 def _first_touch(first: c.First) -> sa.ColumnElement[bool]:
     columns = {"source": leads.c.first_source, "channel": leads.c.first_channel}
     told = {name: columns.get(name, leads.c.first_touch.op("->>")(name)) for name in first.asked()}
-    return sa.func.coalesce(
-        sa.and_(*(_any_like(told[name], texts) for name, texts in first.asked().items())), sa.false()
-    )
+    return sa.and_(*(_any_like(told[name], texts) for name, texts in first.asked().items()))
 
 
 def _any_like(column: sa.ColumnElement[Any], texts: Any) -> sa.ColumnElement[bool]:

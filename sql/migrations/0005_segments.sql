@@ -15,6 +15,7 @@ create table nurture.segment_refreshes (
     primary key (product, segment, as_of)
 );
 create index segment_members_left on nurture.segment_members (product, segment, left_at) where left_at is not null;
+create index leads_merged on nurture.leads (lead_id, merged_into) where merged_into is not null;
 create index source_records_by_time on nurture.source_records (occurred_at);
 
 -- Whose facts changed, and which; written by triggers, so that no writer can forget it. Rows are added and, after

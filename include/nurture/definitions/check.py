@@ -20,6 +20,7 @@ from nurture.definitions.load import (
 from nurture.definitions.nearest import instead
 from nurture.definitions.problems import BrokenDefinition, DefinitionProblem
 from nurture.definitions.products import Product
+from nurture.definitions.reachable import unreachable
 from nurture.problem import Problem
 
 _CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly|once)|([0-9A-Za-z*/,#-]+ ){4}[0-9A-Za-z*/,#-]+)$")
@@ -84,6 +85,7 @@ def check(root: Path, proofread: Proofread, product: str | None = None) -> Check
             checked.problems += broken.problems
             continue
         checked.problems += _schedule(loaded, folder, root)
+        checked.problems += unreachable(loaded, folder, root)
         for email in loaded.emails:
             checked.problems += _proofread(loaded, email, folder, root, proofread)
         checked.notes += _unsent(loaded, folder, root)
