@@ -63,15 +63,20 @@ days as (
 ),
 
 moved as (
-    select signals.lead_id
+    select fallen.lead_id
     from days
     cross join jsonb_to_recordset(%(windows)s::jsonb) as windows (kind text, days integer)
-    inner join signals
-        on
+    cross join lateral (
+        select signals.lead_id
+        from signals
+        where
             signals.product = %(product)s::text
-            and windows.kind = signals.kind
+            and signals.kind = windows.kind
             and signals.day > days.since - windows.days
             and signals.day <= days.today - windows.days
+        order by signals.day -- each window is its own short stretch of the index
+        offset 0
+    ) as fallen
     union all
     select source_records.lead_id
     from source_records
@@ -83,13 +88,13 @@ moved as (
 ),
 
 people as (
-    select lead_now.current_lead_id as lead_id
-    from noted
-    inner join lead_now on noted.lead_id = lead_now.lead_id
-    union
-    select lead_now.current_lead_id
-    from moved
-    inner join lead_now on moved.lead_id = lead_now.lead_id
+    select coalesce(merged.merged_into, concerned.lead_id) as lead_id
+    from (
+        select noted.lead_id from noted
+        union
+        select moved.lead_id from moved
+    ) as concerned
+    left join leads as merged on concerned.lead_id = merged.lead_id and merged.merged_into is not null
 ),
 
 everybody as (
@@ -104,10 +109,16 @@ everybody as (
 
 insert into touched (lead_id, current_lead_id)
 select
-    lead_now.lead_id,
-    lead_now.current_lead_id
+    everybody.lead_id,
+    everybody.lead_id
 from everybody
-inner join lead_now on everybody.lead_id = lead_now.current_lead_id;
+union all
+select
+    merged.lead_id,
+    merged.merged_into
+from leads as merged
+inner join everybody on merged.merged_into = everybody.lead_id
+where merged.merged_into is not null;
 
 -- name: analyze_touched
 -- The planner is to know how few they are.

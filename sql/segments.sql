@@ -165,3 +165,23 @@ where
     and (segment_members.left_at is null or segment_members.left_at > %(as_of)s::timestamptz)
 order by segment_members.joined_at desc, segment_members.lead_id asc
 limit %(number)s::integer;
+
+-- name: read_only
+-- A look at what would be cannot change what is.
+select set_config('transaction_read_only', 'on', true);
+
+-- name: last_definitions
+-- What each segment of a product's newest run asked for.
+select
+    segment_refreshes.segment,
+    definitions.body
+from segment_refreshes
+inner join definitions on segment_refreshes.definition_hash = definitions.definition_hash
+where
+    segment_refreshes.product = %(product)s::text
+    and segment_refreshes.as_of = (
+        select max(newest.as_of)
+        from segment_refreshes as newest
+        where newest.product = %(product)s::text
+    )
+order by segment_refreshes.segment;

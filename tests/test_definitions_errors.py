@@ -245,9 +245,11 @@ def test_the_command_exits_1_with_every_problem_and_0_when_all_is_in_order(
     include: Path, product: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("NURTURE_INCLUDE", str(include))
+    monkeypatch.setenv("NURTURE_HOME", str(include.parent / "no_stack"))
     good = CliRunner().invoke(app, ["check"])
     assert (good.exit_code, good.stdout) == (
-        0, "In order: 2 products, 4 scenarios, 10 emails, 5 sources. No problems.\n",
+        0, "In order: 2 products, 4 scenarios, 10 emails, 5 sources. No problems.\n"
+        "no database: the effect on leads was not computed\n",
     )  # fmt: skip
     line = change(product / "product.yaml", "half_life: 30 days", "half_life: a month")
     bad = CliRunner().invoke(app, ["check"])

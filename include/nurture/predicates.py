@@ -71,14 +71,7 @@ def audience(condition: c.Condition, product: Product, as_of: datetime, *, touch
     found = sa.select(leads.c.lead_id).where(leads.c.merged_into.is_(None))
     if touched:
         found = found.where(leads.c.lead_id.in_(sa.select(_touched.c.current_lead_id)))
-    return found.where(predicate(condition, product, as_of, touched=touched))
-
-
-def predicate(
-    condition: c.Condition, product: Product, as_of: datetime, *, touched: bool = False
-) -> sa.ColumnElement[bool]:
-    """Return what a condition says of a row of `leads`; what is not known of a lead is not so."""
-    return _Compiler(product, as_of, touched).compile(in_full(condition, product.target))
+    return found.where(_Compiler(product, as_of, touched).compile(in_full(condition, product.target)))
 
 
 class _Compiler:
