@@ -58,7 +58,7 @@ def _whole(name: str, named: Mapping[str, c.Condition]) -> c.Condition | None:
 
 def _counted(
     before: c.Condition | None, after: c.Condition | None, product: Product, as_of: datetime
-) -> sa.Select[tuple[int, int, int, int]]:
+) -> sa.Select[int, int, int, int]:
     was, will_be = (
         (
             audience(condition, product, as_of)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 
 from nurture import db
 from nurture.definitions import conditions as c
@@ -21,7 +21,7 @@ leads = sa.table(
     *(sa.column(name, _text) for name in ("crm_lifecycle", "first_source", "first_channel")),
     *(sa.column(name, sa.BigInteger) for name in ("lead_id", "account_id", "merged_into")),
     sa.column("employees", _int),
-    sa.column("first_touch", sa.JSON),
+    sa.column("first_touch", JSONB),
 )
 _lifecycles = sa.table(
     "lead_lifecycle", sa.column("lead_id"), sa.column("product", _text), sa.column("lifecycle", _text)
@@ -41,6 +41,7 @@ _signals = sa.table(
 )
 _audience = sa.table("audience", sa.column("lead_id"))
 _touched = sa.table("touched", sa.column("lead_id"), sa.column("current_lead_id"))
+_few = sa.table("few", sa.column("lead_id"), sa.column("current_lead_id"))
 _COLUMNS = {
     "industry": "industry", "region": "region", "department": "department_function", "title": "title_level",
     "employees": "employees",
@@ -62,26 +63,48 @@ def fill_audience(
     db.run(conn, sql.clear_audience)
     if condition is not None:
         db.run(conn, sql.allow_memory)
-        query = audience(condition, product, as_of, touched=touched)
+        if touched:
+            _fill_few(conn, in_full(condition, product.target), product, as_of)
+        query = audience(condition, product, as_of, few=touched)
         conn.execute(sa.insert(_audience).from_select(["lead_id"], query))
 
 
-def audience(condition: c.Condition, product: Product, as_of: datetime, *, touched: bool = False) -> sa.Select[Any]:
-    """Return the select of the current leads who meet a condition of a product at `as_of` (column lead_id)."""
+def _fill_few(conn: sa.Connection, asked: c.Condition, product: Product, as_of: datetime) -> None:
+    """Put those of the touched into `few` whose own row does not exclude them: only their facts are looked up."""
+    sql = db.statements("predicates")
+    db.run(conn, sql.create_few)
+    db.run(conn, sql.clear_few)
+    wanted = asked.all or [] if isinstance(asked, c.Combination) else [asked]
+    own = (c.Attribute, c.FirstTouch)
+    told = [part for part in wanted if all(isinstance(leaf, own) for _, leaf in c.leaves(part))]
+    query = (
+        sa.select(_touched.c.lead_id, _touched.c.current_lead_id)
+        .join(leads, leads.c.lead_id == _touched.c.current_lead_id)
+        .where(leads.c.merged_into.is_(None), *(_Compiler(product, as_of, few=True).compile(part) for part in told))
+    )
+    conn.execute(sa.insert(_few).from_select(["lead_id", "current_lead_id"], query))
+    db.run(conn, sql.analyze_few)
+
+
+def audience(condition: c.Condition, product: Product, as_of: datetime, *, few: bool = False) -> sa.Select[Any]:
+    """Return the select of the current leads who meet a condition of a product at `as_of` (column lead_id).
+
+    With `few` only the people of the temporary table of that name are looked at.
+    """
     found = sa.select(leads.c.lead_id).where(leads.c.merged_into.is_(None))
-    if touched:
-        found = found.where(leads.c.lead_id.in_(sa.select(_touched.c.current_lead_id)))
-    return found.where(_Compiler(product, as_of, touched).compile(in_full(condition, product.target)))
+    if few:
+        found = found.where(leads.c.lead_id.in_(sa.select(_few.c.current_lead_id)))
+    return found.where(_Compiler(product, as_of, few).compile(in_full(condition, product.target)))
 
 
 class _Compiler:
     """Turns each kind of condition into its predicate."""
 
-    def __init__(self, product: Product, as_of: datetime, touched: bool) -> None:
+    def __init__(self, product: Product, as_of: datetime, few: bool) -> None:
         self.product = product
         self.as_of = as_of
         self.today = as_of.astimezone(product.zone).date()
-        self.touched = touched
+        self.few = few
 
     def compile(self, condition: Any) -> sa.ColumnElement[bool]:
         """Return a predicate that may be null where something is not known; `sure` is never."""
@@ -119,8 +142,8 @@ class _Compiler:
 
     def _people(self, facts: sa.TableClause) -> tuple[sa.FromClause, sa.ColumnElement[int]]:
         """Return facts joined with whom each concerns now, and that lead's id; a merge moves no facts."""
-        if self.touched:
-            return facts.join(_touched, _touched.c.lead_id == facts.c.lead_id), _touched.c.current_lead_id
+        if self.few:
+            return facts.join(_few, _few.c.lead_id == facts.c.lead_id), _few.c.current_lead_id
         # Few leads are merged: joining those alone is quicker than joining `lead_now`.
         merged = leads.alias("merged")
         joined = facts.outerjoin(
@@ -155,9 +178,9 @@ class _Compiler:
         found = sa.select(others.c.account_id).where(
             others.c.account_id.is_not(None), others.c.merged_into.is_(None), self._lifecycle(others, places)
         )
-        if self.touched:
+        if self.few:
             ours = leads.alias("ours")
-            accounts = sa.select(ours.c.account_id).join(_touched, _touched.c.lead_id == ours.c.lead_id)
+            accounts = sa.select(ours.c.account_id).join(_few, _few.c.lead_id == ours.c.lead_id)
             found = found.where(others.c.account_id.in_(accounts))
         return leads.c.account_id.in_(found)
 
@@ -172,7 +195,7 @@ class _Compiler:
         return leads.c.lead_id.in_(found)
 
     def _points(self, subject: str, bounds: c.Range) -> sa.ColumnElement[bool]:
-        scores = _scores.join(_touched, _touched.c.lead_id == _scores.c.lead_id) if self.touched else _scores
+        scores = _scores.join(_few, _few.c.lead_id == _scores.c.lead_id) if self.few else _scores
         newest = (
             sa.select(_scores.c.lead_id, _scores.c[subject].label("points"))
             .select_from(scores)
@@ -224,9 +247,9 @@ def _attribute(subject: str, wanted: Any) -> sa.ColumnElement[bool]:
 
 
 def _first_touch(first: c.First) -> sa.ColumnElement[bool]:
-    columns = {"source": leads.c.first_source, "channel": leads.c.first_channel}
-    told = {name: columns.get(name, leads.c.first_touch.op("->>")(name)) for name in first.asked()}
-    return sa.and_(*(_any_like(told[name], texts) for name, texts in first.asked().items()))
+    columns: dict[str, sa.ColumnElement[Any]] = {"source": leads.c.first_source, "channel": leads.c.first_channel}
+    asked = first.asked().items()
+    return sa.and_(*(_any_like(columns.get(name, leads.c.first_touch[name].astext), texts) for name, texts in asked))
 
 
 def _any_like(column: sa.ColumnElement[Any], texts: Any) -> sa.ColumnElement[bool]:

@@ -57,7 +57,7 @@ def _effects(products: list[str], home: Path | None) -> "list[Effect] | None":
     """Return what the products in order would do to the leads, or None where no database answers."""
     from datetime import UTC, datetime
 
-    import sqlalchemy as sa
+    from sqlalchemy.exc import OperationalError
 
     from nurture import db
     from nurture.cli.run import stack_environment
@@ -77,7 +77,7 @@ def _effects(products: list[str], home: Path | None) -> "list[Effect] | None":
             shared = load_shared(root)
             loaded = [load_product(root / "products" / name, shared) for name in products]
             return [each for product in loaded for each in effects(conn, product, now)]
-    except sa.exc.OperationalError:
+    except OperationalError:
         return None
 
 
