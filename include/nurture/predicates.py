@@ -248,8 +248,13 @@ def _attribute(subject: str, wanted: Any) -> sa.ColumnElement[bool]:
 
 def _first_touch(first: c.First) -> sa.ColumnElement[bool]:
     columns: dict[str, sa.ColumnElement[Any]] = {"source": leads.c.first_source, "channel": leads.c.first_channel}
-    asked = first.asked().items()
-    return sa.and_(*(_any_like(columns.get(name, leads.c.first_touch[name].astext), texts) for name, texts in asked))
+    kept = leads.c.first_touch
+    return sa.and_(
+        *(
+            _any_like(columns[name] if name in columns else kept[name].astext, texts)
+            for name, texts in first.asked().items()
+        )
+    )
 
 
 def _any_like(column: sa.ColumnElement[Any], texts: Any) -> sa.ColumnElement[bool]:
