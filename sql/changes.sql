@@ -25,6 +25,8 @@ where
     and segment_refreshes.zone = %(zone)s::text
     and segment_refreshes.cluster = %(cluster)s::bigint
     and segment_refreshes.snapshot is not null
+    -- a play's twin of the table is told of nothing, so a play looks at everybody
+    and to_regclass('lead_changes') = to_regclass('nurture.lead_changes')
     and segment_refreshes.recorded_at > now() - interval '7 days';
 
 -- name: create_touched

@@ -97,6 +97,11 @@ def audience(condition: c.Condition, product: Product, as_of: datetime, *, few: 
     return found.where(_Compiler(product, as_of, few).compile(in_full(condition, product.target)))
 
 
+def predicate(condition: c.Condition, product: Product, as_of: datetime) -> sa.ColumnElement[bool]:
+    """Return what a condition says of a row of `leads`, never null; what is not known of a lead is not so."""
+    return _Compiler(product, as_of, few=False).sure(in_full(condition, product.target))
+
+
 class _Compiler:
     """Turns each kind of condition into its predicate."""
 
