@@ -208,8 +208,8 @@ def test_segments_that_lead_back_to_themselves_are_refused(include: Path, produc
     )
     told = problems(include)
     assert [line.split(": ", 1)[1] for line in told] == [
-        "segments.evaluating: 'evaluating' asks, by way of others, for itself",
-        "segments.learning: 'learning' asks, by way of others, for itself",
+        "segments.evaluating: 'evaluating' asks for itself: evaluating → learning → evaluating",
+        "segments.learning: 'learning' asks for itself: learning → evaluating → learning",
     ]
 
 
@@ -251,11 +251,12 @@ def test_the_command_exits_1_with_every_problem_and_0_when_all_is_in_order(
 ):
     monkeypatch.setenv("NURTURE_INCLUDE", str(include))
     monkeypatch.delenv("NURTURE_DSN", raising=False)
-    good = CliRunner().invoke(app, ["check", "--home", str(include)])
+    monkeypatch.setenv("NURTURE_HOME", str(include.parent / "no_stack"))
+    good = CliRunner().invoke(app, ["check"])
     assert good.exit_code == 0
     assert good.stdout.splitlines()[-2:] == [
-        "note: the stack is down, so what has run was not looked at (in_flight, renamed steps, the past)",
         "In order: 2 products, 4 scenarios, 10 emails, 5 sources. No problems.",
+        "no database: what has run (in_flight, renamed steps) and the effect on leads were not looked at",
     ]
     line = change(product / "product.yaml", "half_life: 30 days", "half_life: a month")
     bad = CliRunner().invoke(app, ["check"])

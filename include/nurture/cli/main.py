@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from nurture.cli import bench, check, demo, explain, land, leads, plan, preview, run, sends, simulate, stack
+from nurture.cli import bench, check, demo, explain, land, leads, plan, preview, run, segments, sends, simulate, stack
 from nurture.problem import Problem
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ for commands in (stack.app, demo.app, check.app, preview.app, simulate.app, expl
 NOUNS: tuple[tuple[str, typer.Typer], ...] = (
     ("leads", leads.leads),
     ("plan", plan.plan),
-    ("segments", run.segments),
+    ("segments", segments.segments),
     ("sends", sends.sends),
     ("bench", bench.bench),
 )

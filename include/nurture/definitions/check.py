@@ -24,6 +24,7 @@ from nurture.definitions.nearest import instead
 from nurture.definitions.past import Past
 from nurture.definitions.problems import BrokenDefinition, DefinitionProblem, Document
 from nurture.definitions.products import Product
+from nurture.definitions.reachable import unreachable
 from nurture.definitions.yaml12 import read
 from nurture.problem import Problem
 
@@ -114,6 +115,7 @@ def check(
                 (checked.warnings if is_warning else checked.problems).append(problem)
         if broken:
             continue
+        checked.problems += unreachable(loaded, folder, root)
         past = past_of(loaded) if past_of is not None else None
         for found, is_warning in _journeys_and_plan(loaded, folder, root, today, past):
             (checked.warnings if is_warning else checked.problems).append(found)

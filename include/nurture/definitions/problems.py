@@ -17,6 +17,7 @@ YamlPath = tuple[str | int, ...]
 
 _CONDITIONS: dict[str, type[Model]] = {
     "combination": conditions.Combination, "target": conditions.Target, "source": conditions.Source,
+    "first_touch": conditions.FirstTouch, "consent": conditions.Consents,
     "lifecycle": conditions.OfLifecycle, "account": conditions.OfAccount, "segment": conditions.InSegment,
     "points": conditions.Points, "attribute": conditions.Attribute, "behaviour": conditions.Behaviour,
 }  # fmt: skip

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from nurture.definitions.conditions import Condition, Range
-from nurture.definitions.limits import Basis, Exclusion, Lasting, Limits, PerAccount, SendingDomain
-from nurture.definitions.model import Duration, MailType, Model, Name, Span, hash_of
+from nurture.definitions.limits import Exclusion, Lasting, Limits, PerAccount, SendingDomain
+from nurture.definitions.model import Basis, Duration, MailType, Model, Name, Span, hash_of
 from nurture.definitions.plans import CasePermission, PlanEntry, Readiness
 from nurture.definitions.scenarios import Scenario
 
