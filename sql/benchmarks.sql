@@ -278,3 +278,37 @@ select
     ) as rules
 from source_records
 order by source_records.record_id;
+
+-- name: cuts
+-- The moments up to which so many records have happened.
+select moments.occurred_at
+from (
+    select
+        source_records.occurred_at,
+        row_number() over (order by source_records.occurred_at, source_records.record_id) as place
+    from source_records
+) as moments
+where moments.place = any(%(places)s::bigint []);
+
+-- name: waiting
+-- Records that have happened and have no lead yet.
+select count(*)
+from source_records
+where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s::timestamptz;
+
+-- name: normalised
+-- The records as another matcher is given them: our normalised columns, without role mailboxes.
+select
+    source_records.record_id as unique_id,
+    source_records.source,
+    source_records.source_key,
+    source_records.keys ->> 'name' as name,
+    source_records.fields ->> 'last_name' as last_name,
+    source_records.fields ->> 'first_name' as first_name,
+    case when source_records.keys ? 'is_role' then null else source_records.keys ->> 'email' end as email,
+    source_records.keys ->> 'mobile' as mobile,
+    source_records.keys ->> 'phone' as phone,
+    source_records.keys ->> 'company' as company,
+    source_records.keys ->> 'domain' as domain,
+    source_records.fields ->> 'postal_code' as postal_code
+from source_records;

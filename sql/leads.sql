@@ -108,3 +108,60 @@ inner join lead_now as survivors on "merges".survivor_id = survivors.lead_id
 inner join lead_now as merged on "merges".merged_id = merged.lead_id
 where %(lead_id)s::bigint in (survivors.current_lead_id, merged.current_lead_id)
 order by "merges".merge_id;
+
+-- name: rows_as_they_came
+-- Every row that told of a person.
+select
+    source_records.source,
+    source_records.source_key,
+    source_records.payload,
+    source_records.occurred_at,
+    source_records.recorded_at
+from source_records
+inner join lead_now on source_records.lead_id = lead_now.lead_id
+where lead_now.current_lead_id = %(lead_id)s::bigint
+order by source_records.record_id;
+
+-- name: messages
+-- What a person was or is to be mailed.
+select
+    messages.product,
+    messages.occasion,
+    messages.email,
+    addresses.address,
+    messages.status,
+    messages.ended_reason,
+    messages.sent_at,
+    messages.content_hash
+from messages
+inner join lead_now on messages.lead_id = lead_now.lead_id
+inner join addresses on messages.address_id = addresses.address_id
+where lead_now.current_lead_id = %(lead_id)s::bigint
+order by messages.message_id;
+
+-- name: events
+-- What a person did, and what the mail system did.
+select
+    events.type,
+    events.product,
+    events.subject,
+    events.occurred_at,
+    events.url,
+    events.ip,
+    events.user_agent
+from events
+inner join lead_now on events.lead_id = lead_now.lead_id
+where lead_now.current_lead_id = %(lead_id)s::bigint
+order by events.occurred_at, events.event_id;
+
+-- name: scores
+-- How warm a person was held to be, and when.
+select
+    scores.product,
+    scores.scored_at,
+    scores.fit,
+    scores.engagement
+from scores
+inner join lead_now on scores.lead_id = lead_now.lead_id
+where lead_now.current_lead_id = %(lead_id)s::bigint
+order by scores.product, scores.scored_at;

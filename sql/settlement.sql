@@ -89,7 +89,7 @@ with settled as (
 )
 
 update messages
-set status = 'planned', request_id = null, content_hash = null, sent_at = null
+set status = 'planned', request_id = null, content_hash = null, consent_id = null, sent_at = null
 from settled
 where messages.request_id = settled.request_id and messages.status = 'unknown';
 

@@ -1,6 +1,7 @@
 -- Every number a person sees, and the one place where a merge is read across. Laid anew by each migration.
 drop view if exists nurture.lead_now, nurture.lead_sources, nurture.current_scores, nurture.lead_lifecycle,
-nurture.person_mail, nurture.product_overview, nurture.review_kinds cascade;
+nurture.person_mail, nurture.product_overview, nurture.message_proofs,
+nurture.review_kinds cascade;
 
 -- The lead that an id means now.
 create view nurture.lead_now as
@@ -170,3 +171,84 @@ from walking
 left join mails on walking.product = mails.product
 left join passed_on on walking.product = passed_on.product
 left join deals on walking.product = deals.product;
+
+-- Every mail can be proven: which definition planned it for whom and why, with which words, by whose consent, when, by
+-- which request, and what became of it. Opens and clicks are a person's, as the newest verdict says.
+create view nurture.message_proofs as
+select
+    messages.message_id,
+    messages.product,
+    messages.occasion,
+    messages.lead_id,
+    lead_now.current_lead_id,
+    addresses.address,
+    messages.email,
+    messages.mail_type,
+    messages.reason,
+    definitions.part as definition_part,
+    definitions.name as definition_name,
+    messages.definition_hash,
+    messages.content_hash,
+    contents.subject,
+    agreed.consent_id,
+    agreed.basis as consent_basis,
+    agreed.evidence as consent_evidence,
+    agreed.source as consent_source,
+    agreed.occurred_at as consented_at,
+    messages.status,
+    messages.ended_reason,
+    messages.planned_at,
+    messages.first_due_at,
+    messages.due_at,
+    messages.expires_at,
+    messages.sent_at,
+    messages.request_id,
+    send_requests.provider_request_id,
+    messages.provider_message_id,
+    messages.accepted_at,
+    became.delivered_at,
+    became.bounced_at,
+    became.opened_at,
+    became.clicked_at,
+    became.replied_at,
+    became.unsubscribed_at,
+    became.complained_at
+from nurture.messages
+inner join nurture.lead_now on messages.lead_id = lead_now.lead_id
+inner join nurture.addresses on messages.address_id = addresses.address_id
+inner join nurture.definitions on messages.definition_hash = definitions.definition_hash
+left join nurture.contents on messages.content_hash = contents.content_hash
+left join nurture.send_requests on messages.request_id = send_requests.request_id
+left join lateral (
+    select
+        consents.consent_id,
+        consents.basis,
+        consents.evidence,
+        consents.source,
+        consents.occurred_at
+    from nurture.consents
+    where
+        consents.address_id = messages.address_id
+        and consents.occurred_at <= coalesce(messages.sent_at, messages.planned_at)
+    order by consents.occurred_at desc, consents.consent_id desc
+    limit 1
+) as agreed on true
+left join lateral (
+    select
+        min(events.occurred_at) filter (where events.type = 'delivered') as delivered_at,
+        min(events.occurred_at) filter (where events.type in ('bounced', 'blocked', 'rejected')) as bounced_at,
+        min(events.occurred_at) filter (where events.type = 'opened' and not judged.is_machine) as opened_at,
+        min(events.occurred_at) filter (where events.type = 'clicked' and not judged.is_machine) as clicked_at,
+        min(events.occurred_at) filter (where events.type = 'replied') as replied_at,
+        min(events.occurred_at) filter (where events.type = 'unsubscribed') as unsubscribed_at,
+        min(events.occurred_at) filter (where events.type = 'complained') as complained_at
+    from nurture.events
+    left join lateral (
+        select verdicts.is_machine
+        from nurture.verdicts
+        where verdicts.event_id = events.event_id
+        order by verdicts.version desc
+        limit 1
+    ) as judged on true
+    where events.message_id = messages.message_id
+) as became on true;

@@ -42,9 +42,12 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "incoming": {"raw_event_id": lambda n: n, "channel": "sendgrid", "is_new": True},
     "claim": {
         "person_id": lambda n: n, "address_id": lambda n: n, "address": lambda n: f"a{n}@lead.example",
-        "domain": "lead.example", "mail_type": "know_how", "position": lambda n: n,
+        "domain": "lead.example", "mail_type": "know_how", "position": lambda n: n, "occasion_mark": "m",
     },
-    "landings": {"source": "cards", "file": "cards.csv", "content_hash": lambda n: f"file{n}", "as_of": NOON},
+    "landings": {
+        "source": "cards", "file": "cards.csv", "content_hash": lambda n: f"file{n}", "reading_hash": "read",
+        "as_of": NOON,
+    },
     "lead_addresses": {"is_primary": True, "first_seen_at": NOON, "last_seen_at": NOON},
     "leads": {},
     "messages": {
@@ -65,6 +68,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "segment_members": {"product": "backup", "segment": "everyone", "definition_hash": HASH, "joined_at": NOON - DAY},
     "send_requests": {
         "product": "backup", "email": "thanks", "content_hash": "content", "mark": "m", "member_count": 1, "at": NOON,
+        "sending_domain": "mail.aozora.example",
     },
     "contents": {"product": "backup", "email": "thanks", "subject": "s", "text": "t", "html": "h"},
     "signals": {"product": "backup", "kind": "clicked", "subject": "thanks", "day": "2026-11-16", "count": 1},
@@ -195,7 +199,7 @@ def record(
     }  # fmt: skip
     fields = {field: str(found) for field, found in told.items() if found is not None}
     return insert(
-        conn, "source_records", source=source, source_key=key, content_hash=hash_of([told, keys, facts]),
+        conn, "source_records", source=source, source_key=key, content_hash=hash_of([source, key, told, keys, facts]),
         fields=fields, keys={kind: found for kind, found in keys.items() if found}, facts=facts or {},
         occurred_at=occurred_at, precedence=precedence, channel=channel,
     ).record_id  # fmt: skip
@@ -301,7 +305,7 @@ Send = Callable[[dict[str, Any]], str]
 
 def crowd(conn: sa.Connection, number: int, *, product: str = "backup", email: str = "thanks") -> None:
     """Make so many people, each with a mailbox, consent, and a planned message of one email."""
-    insert(conn, "definitions", definition_hash=HASH)
+    _ensure(conn, "definitions", "definition_hash", HASH)
     conn.exec_driver_sql(
         """
         with people as (

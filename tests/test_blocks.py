@@ -37,7 +37,7 @@ def shown(body: dict[str, Any]) -> tuple[list[str], list[int]]:
 
 
 def test_each_variant_is_a_batch_and_a_content_of_its_own(conn: sa.Connection):
-    plain = [message(conn, lead(conn)) for _ in range(2)]
+    plain = [message(conn, lead(conn), occasion="plan/spring") for _ in range(2)]
     factory = message(conn, lead(conn, industry="manufacturing"))
     both = message(conn, lead(conn, industry="manufacturing", title_level="executive"))
     provider = Provider()

@@ -86,8 +86,8 @@ def test_no_month_of_the_sample_plans_is_without_a_mail(root: Path):
             "there is no emails/restor_drill.mjml: did you mean 'restore_drill'?",
         ),
         (
-            "scenarios/exhibition_follow_up.yaml", "{source: [exhibition_badges, business_cards]}",
-            "{source: [exhibition_badge, business_cards]}",
+            "scenarios/exhibition_follow_up.yaml", "{source: [exhibition_badges, business_cards_cp932]}",
+            "{source: [exhibition_badge, business_cards_cp932]}",
             "include/products/cloud_backup/scenarios/exhibition_follow_up.yaml:{line}: audience.all[0].source: "
             "there is no source 'exhibition_badge': did you mean 'exhibition_badges'?",
         ),

@@ -29,7 +29,7 @@ def test_a_product_says_the_same_hash_as_long_as_it_says_the_same(root: Path):
 
 
 def test_every_source_that_a_product_asks_for_is_defined(root: Path):
-    assert {"exhibition_badges", "business_cards", "web_forms", "seminar_attendees", "crm_export"} <= set(
+    assert {"exhibition_badges", "business_cards_cp932", "web_forms", "seminar_attendees", "crm_export"} <= set(
         load_sources(root / "include")
     )
 

@@ -1,6 +1,8 @@
 """Dispatch: a due message becomes an accepted one, once."""
 
+import itertools
 import json
+import re
 from collections import Counter
 from datetime import timedelta
 from types import SimpleNamespace
@@ -75,7 +77,8 @@ def test_n9_a_request_names_its_recipient_by_address_and_values_alone(conn: sa.C
     send(conn, provider)
     [body] = provider.bodies
     [person] = body["personalizations"]
-    assert person["custom_args"] == {"message_id": str(made)}
+    assert person["custom_args"] == {"message_id": str(made), "occasion": person["custom_args"]["occasion"]}
+    assert re.fullmatch("[0-9a-f]{16}", person["custom_args"]["occasion"])
     assert body["categories"] == ["backup"]
     link = f"https://receiver.example/u/{tokens.sign(LINKS.token_key, made)}"
     assert person["headers"] == {
@@ -131,7 +134,7 @@ def test_n2_the_request_and_its_members_are_committed_before_the_call(conn: sa.C
             seen.extend(rows(another, "select status, answered_at, member_count from send_requests"))
             seen.extend(rows(another, "select message_id from send_attempts"))
             seen.extend(rows(another, "select status, sent_at, request_id is null from messages"))
-            seen.extend(rows(another, "select key, day::text, claimed from budgets"))
+            seen.extend(rows(another, "select key, day::text, claimed from budgets where scope = 'product'"))
         return "id"
 
     send(conn, look)
@@ -153,7 +156,7 @@ def test_n2_a_worker_that_dies_in_the_call_leaves_its_messages_to_settlement(con
 
 def test_n2_a_post_that_would_begin_too_late_is_given_up(conn: sa.Connection, monkeypatch: pytest.MonkeyPatch):
     message(conn, lead(conn))
-    clock = iter([0.0, 61.0, 100.0, 101.0, 102.0])
+    clock = itertools.chain([0.0, 0.0, 0.0, 61.0], itertools.count(100.0))  # two looks at the rates, commit, POST
     monkeypatch.setattr(dispatch, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     provider = Provider()
     assert send(conn, provider) == {"accepted": 1}
@@ -161,7 +164,7 @@ def test_n2_a_post_that_would_begin_too_late_is_given_up(conn: sa.Connection, mo
     assert rows(conn, "select status, answer from send_requests order by request_id") == [
         ("returned", "the worker was too slow to begin"), ("accepted", "202"),
     ]  # fmt: skip
-    assert value(conn, "select claimed from budgets") == 1
+    assert value(conn, "select claimed from budgets where scope = 'product'") == 1
 
 
 # N3: an ambiguous answer.
@@ -231,7 +234,7 @@ def test_named_recipients_are_refused_and_the_rest_goes_once(conn: sa.Connection
     assert provider.sizes == [5, 3]
     assert statuses(conn) == ["accepted", "refused", "accepted", "refused", "accepted"]
     assert rows(conn, DECISIONS) == [("never", "refused: SendGrid says 400: bad", None)] * 2
-    assert value(conn, "select claimed from budgets") == 5  # what was refused was spent
+    assert value(conn, "select claimed from budgets where scope = 'product'") == 5  # what was refused was spent
 
 
 @pytest.mark.parametrize("position", [1, 6, 9])
@@ -258,7 +261,7 @@ def test_a_refusal_that_stops_leaves_everything_planned_and_gives_the_budget_bac
         dispatch.send_due(conn, BACKUP, COMPANY, NOON, NOON, provider, LINKS)
     assert stopped.value.counts["accepted"] == 0
     assert rows(conn, STATUSES) == [("planned", None)] * 3
-    assert value(conn, "select claimed from budgets") == 0
+    assert value(conn, "select claimed from budgets where scope = 'product'") == 0
     assert rows(conn, "select status, answer from send_requests") == [("returned", reason)]
     assert rows(conn, DECISIONS) == []
     assert send(conn, provider) == {"accepted": 3}

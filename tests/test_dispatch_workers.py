@@ -52,7 +52,7 @@ def test_n1_two_workers_at_the_same_messages_never_double(conn: sa.Connection, d
     send(conn, provider)
     assert len(provider.posted) == len(set(provider.posted)) == 2_400
     assert Counter(statuses(conn)) == {"accepted": 2_400}
-    assert value(conn, "select claimed from budgets") == 2_400
+    assert value(conn, "select claimed from budgets where scope = 'product'") == 2_400
 
 
 def test_n4_two_workers_together_never_exceed_the_daily_budget(conn: sa.Connection, dsn: str):

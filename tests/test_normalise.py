@@ -2,7 +2,7 @@
 
 import pytest
 
-from nurture.definitions.vocabulary import load_vocabulary
+from nurture.definitions.load import load_vocabulary
 from nurture.normalise import texts
 from nurture.normalise.companies import company_key
 from nurture.normalise.mailboxes import read_mailbox
@@ -10,6 +10,7 @@ from nurture.normalise.names import kana_key, read_name
 from nurture.normalise.phones import read_phone
 from nurture.normalise.regions import postal_code, region_of
 
+WORDS = load_vocabulary()
 ROLES = frozenset({"info", "sales", "soumu"})
 FREEMAIL = frozenset({"freemail.example", "gmail.com"})
 
@@ -239,7 +240,7 @@ def test_a_postal_code_has_one_form() -> None:
     ],
 )  # fmt: skip
 def test_a_title_has_its_level(title: str, level: str | None) -> None:
-    assert load_vocabulary().title_levels.find(title) == level
+    assert WORDS.title_levels.find(title) == level
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_a_title_has_its_level(title: str, level: str | None) -> None:
     ],
 )  # fmt: skip
 def test_a_department_has_its_function(department: str, function: str | None) -> None:
-    assert load_vocabulary().department_functions.find(department) == function
+    assert WORDS.department_functions.find(department) == function
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ def test_a_department_has_its_function(department: str, function: str | None) ->
     [("製造業", "manufacturing"), ("物流・運輸", "logistics"), ("卸売・小売", "wholesale"), ("?", None)],
 )
 def test_an_industry_has_its_word(word: str, industry: str | None) -> None:
-    assert load_vocabulary().industry_words.find(word) == industry
+    assert WORDS.industry_words.find(word) == industry
 
 
 def test_folding_twice_changes_nothing() -> None:

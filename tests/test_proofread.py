@@ -84,6 +84,7 @@ def test_the_text_part_is_lawful_too():
         ("<mj-buton>x</mj-buton>", "mjml:1: unknown element <mj-buton>: did you mean '<mj-button>'?"),
         ('<mj-button colr="red" href="https://a.example/">x</mj-button>',
          "mjml:1: unknown attribute 'colr': did you mean 'color'?"),
+        ("<mj-button>x</mj-button>", "mjml: <mj-button> is no element of MJML, or none in the place where it stands"),
         ('<mj-include path="x.mjml" />', "mjml:1: MJML's own <mj-include> reads no file here"),
         ('<img src="https://a.example/a.png" />', "mjml:1: an image needs alt"),
     ],
@@ -104,8 +105,9 @@ def test_what_is_wrong_with_the_layout_is_told_of_the_layouts_file():
     product = sample("cloud_backup")
     layout = {**product.layout, "mail.mjml": product.layout["mail.mjml"].replace("<mj-title>", "<mj-titel>", 1)}
     broken = product.model_copy(update={"layout": layout})
+    line = layout["mail.mjml"][: layout["mail.mjml"].index("<mj-titel>")].count("\n") + 1
     assert str(proofread(broken, "restore_drill")[0]) == (
-        "layout/mail.mjml:6: unknown element <mj-titel>: did you mean '<mj-title>'?"
+        f"layout/mail.mjml:{line}: unknown element <mj-titel>: did you mean '<mj-title>'?"
     )
 
 
@@ -137,6 +139,7 @@ def test_a_variant_is_proofread_as_the_mail_is():
         ("https://a.example/a b", "the link 'https://a.example/a b' has a space in it: write %20"),
         ("www.a.example/x", "the link 'www.a.example/x' has no scheme: write https://www.a.example/x"),
         ("//a.example/x", "the link '//a.example/x' has no scheme"),
+        ("/pricing", "the link '/pricing' names no site: write it in full, or `site` in product.yaml"),
         ("javascript:alert(1)", "the link 'javascript:alert(1)' has the scheme javascript:"),
         ("#", "the link '#' leads nowhere"),
         ("", "the link '' leads nowhere"),

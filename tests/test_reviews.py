@@ -74,7 +74,7 @@ def test_what_was_unmerged_is_never_joined_or_proposed_again(conn: sa.Connection
 def test_a_chain_keeps_its_earlier_merge_when_the_newest_is_undone(conn: sa.Connection):
     first, second, third = (insert(conn, "leads", lead_id=at).lead_id for at in (101, 102, 103))
     for survivor, merged in ((second, third), (first, second)):
-        assert merges.merge(conn, survivor, merged, "", NOON) == 1
+        assert merges.merge(conn, [(survivor, merged, "")], NOON) == 1
     assert merges.undo(conn, first, "suzuki", NOON) == (first, second)
     assert rows(conn, "select lead_id, merged_into from leads order by lead_id") == [
         (first, None),

@@ -69,9 +69,8 @@ def _measured(conn: sa.Connection, folder: Path) -> Measured:
     conn.commit()
     consolidate(conn, AS_OF)
     with (folder / "truth.csv").open(encoding="utf-8", newline="") as file:
-        sources = {"business_cards_cp932": "business_cards"}
         truth = {
-            (sources.get(Path(row[0]).stem, Path(row[0]).stem), row[1]): (row[2], row[3], set(row[4].split("|")) - {""})
+            (Path(row[0]).stem, row[1]): (row[2], row[3], set(row[4].split("|")) - {""})
             for row in list(csv.reader(file))[1:]
         }
     made = {

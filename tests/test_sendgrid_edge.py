@@ -7,13 +7,14 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from loopback import API_KEY, Sandbox, free_port, mail, sandbox
 
+from nurture import sendgrid
 from nurture.answers import Refused, Unanswered
 from nurture.sendgrid import EVENT_TYPES, Recipient, SendGrid, deliverable, request_body, trial_body
 
@@ -177,17 +178,20 @@ def test_a_name_that_nobody_knows_was_certainly_not_reached():
 
 
 @pytest.mark.parametrize(
-    ("header", "retry_at"),
+    ("headers", "seconds"),
     [
-        (["X-RateLimit-Reset: 1794800000"], datetime.fromtimestamp(1_794_800_000, UTC)),
-        (["X-RateLimit-Reset: soon"], None),
-        ([], None),
+        (["Date: Sun, 22 Nov 2026 09:00:00 GMT", "X-RateLimit-Reset: 1795338045"], 45),  # our clock does not matter
+        (["Date: Sun, 22 Nov 2026 09:00:00 GMT", "X-RateLimit-Reset: 1795338000"], 1),  # now, or long ago
+        (["Date: Sun, 22 Nov 2026 09:00:00 GMT", "X-RateLimit-Reset: 1895338000"], 3_600),  # nobody waits for years
+        (["Retry-After: 7"], 7),
+        (["X-RateLimit-Reset: soon"], 60),
+        ([], 60),
     ],
 )
-def test_429_says_when_to_come_again_where_it_is_told(header: list[str], retry_at: datetime | None):
-    with serving(answering("429 Too Many Requests", "", *header)) as url, pytest.raises(Refused) as raised:
+def test_g8_429_says_how_long_to_wait_by_the_providers_own_clock(headers: list[str], seconds: int):
+    with serving(answering("429 Too Many Requests", "", *headers)) as url, pytest.raises(Refused) as raised:
         post(url)
-    assert raised.value.retry_at == retry_at
+    assert raised.value.retry_after == timedelta(seconds=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +205,8 @@ def test_an_accepted_request_gives_the_providers_id_and_is_found_in_the_logs(acc
     edge = SendGrid(API_KEY, account.url)
     body = request_body(
         ("サンプル", "news@mail.example"), "件名", "本文", "<p>本文</p>",
-        [Recipient(41, "a..b@docomo.example", {}, {}), Recipient(42, "o'neil@lead.example", {}, {})], ["backup"],
+        [Recipient(41, "m", "a..b@docomo.example", {}, {}), Recipient(42, "m", "o'neil@lead.example", {}, {})],
+        ["backup"],
     )  # fmt: skip
     given = edge.send(body)
     since = datetime(2026, 8, 31, tzinfo=UTC)
@@ -258,3 +263,22 @@ def test_an_old_local_part_is_quoted_and_no_other(address: str, given: str):
 def test_every_word_of_sendgrids_is_one_of_ours(root: Path):
     ours = (root / "sql/migrations/0003_events_to_reports.sql").read_text("utf-8")
     assert all(f"'{word}'" in ours for word in EVENT_TYPES.values())
+
+
+def test_the_logs_of_a_span_are_halved_until_they_are_whole(account: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sendgrid, "LOGGED_AT_MOST", 3)
+    edge = SendGrid(API_KEY, account.url)
+    for minute in range(20, 24):
+        account.move_clock(f"2026-09-01T09:{minute}:00+09:00")
+        people = [Recipient(minute * 10 + one, "m", f"p{minute}{one}@lead.example", {}, {}) for one in range(2)]
+        edge.send(request_body(("サンプル", "news@mail.example"), "件名", "本文", "<p>本文</p>", people, ["backup"]))
+    first, last = (datetime(2026, 9, 1, 0, minute, tzinfo=UTC) for minute in (19, 30))
+    account.move_clock("2026-09-01T09:40:00+09:00")
+    found, incomplete = edge.logged_between(first, last)
+    assert sorted(mail.address for mail in found) == [
+        f"p{m}{one}@lead.example" for m in range(20, 24) for one in range(2)
+    ]
+    assert incomplete == []
+    assert edge.logged_arguments(found[0].sg_message_id)["occasion"] == "m"
+    monkeypatch.setattr(sendgrid, "LOGGED_AT_MOST", 2)
+    assert len(edge.logged_between(first, last)[1]) == 4  # each of those seconds holds as much as an answer lists

@@ -220,7 +220,7 @@ def test_an_inbox_lands_what_it_can_and_reports_what_it_cannot(conn: sa.Connecti
     write(tmp_path, HEADER, "cards_4.csv.part")
     said: list[str] = []
     counts = land_inbox(conn, {"cards": CARDS}, str(tmp_path), AS_OF, report=lambda outcome: said.append(str(outcome)))
-    assert counts == {"files": 2, "landed": 2, "unchanged": 0, "rejected": 0, "unreadable": 1}
+    assert counts == {"files": 2, "landed": 2, "unchanged": 0, "rejected": 0, "unreadable": 1, "skipped": 1}
     assert sorted(said) == [
         "CARDS_3.CSV: 1 landed, 0 rejected",
         "cards_1.csv: 1 landed, 0 rejected",
@@ -274,7 +274,7 @@ def test_the_command_names_the_sources_when_none_takes_the_file(dsn: str, tmp_pa
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample files stand beside the checkout, not in it")
 def test_the_samples_land_in_place(conn: sa.Connection) -> None:
     counts = land_inbox(conn, load_sources(), str(SAMPLES), AS_OF)
-    assert counts == {"files": 5, "landed": 6000, "unchanged": 0, "rejected": 6, "unreadable": 0}
+    assert counts == {"files": 5, "landed": 6000, "unchanged": 0, "rejected": 6, "unreadable": 0, "skipped": 3}
     found = conn.execute(sa.text("select file, line, reason from rejected_records order by file, line"))
     assert [tuple(row) for row in found] == [
         ("business_cards_cp932.csv", 573, "undecodable bytes at 17"),

@@ -8,13 +8,13 @@ nothing else joins is parted, the id stays with most of the records, and no fact
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 import sqlalchemy as sa
 
-from nurture import db, merges
+from nurture import db, erasures, merges, splits
 from nurture.matching import companies
 from nurture.matching.blocks import Blocks, blocks_of
 from nurture.matching.candidates import Row, row_of
@@ -25,19 +25,21 @@ from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
 BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
+LARGE = 10_000  # records: so many change what the planner has to know
 ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
 NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
-def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
+def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[str, int]:
     """Give every record that has happened by `as_of` its lead, a batch a transaction; return counts.
 
-    Counts: records, new_leads, merged_leads. Run twice it finds nothing to do.
+    `key` is that of the hashes that erasures left; it is needed when there are any. Counts: records, new_leads,
+    merged_leads. Run twice it finds nothing to do.
     """
     totals = {"records": 0, "new_leads": 0, "merged_leads": 0}
     while True:
-        counts = _consolidate_batch(conn, as_of)
+        counts = _consolidate_batch(conn, as_of, key)
         conn.commit()
         for name, number in counts.items():
             totals[name] += number
@@ -45,7 +47,7 @@ def consolidate(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
             return totals
 
 
-def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
+def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:
     sql = db.statements("consolidate")
     db.run(conn, sql.lock)
     new = [row_of(*record) for record in db.run(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
@@ -64,10 +66,12 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
     db.run(conn, sql.analyze_batch)
     db.run(conn, sql.insert_accounts)
     db.run(conn, sql.assign_records)
+    if len(new) >= LARGE:
+        db.run(conn, sql.analyze_records)
     if moved:
-        _part(conn, moved, lead_of, decision.shared, as_of)
+        splits.part(conn, moved, lead_of, decision.shared, as_of)
     db.run(conn, sql.create_told)
-    db.copy_rows(conn, sql.copy_told, _identities(new, lead_of, decision.shared))
+    db.copy_rows(conn, sql.copy_told, splits.identities(new, lead_of, decision.shared))
     db.run(conn, sql.insert_identities, as_of=as_of)
     _explain(conn, decision)
     for statement in (
@@ -75,6 +79,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime) -> dict[str, int]:
         sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs,
     ):  # fmt: skip
         db.run(conn, statement)
+    erasures.refuse_again(conn, key)
     db.run(conn, sql.survive, as_of=as_of)
     db.run(conn, sql.fill_accounts)
     _join_accounts(conn)
@@ -186,19 +191,21 @@ def _lead_of(
     db.copy_rows(conn, sql.copy_leads, ((lead_id,) for lead_id in new_ids))
     unused = iter(new_ids)
     lead_of: dict[int, int] = {}
-    survivors: list[int] = []
+    rounds: list[list[tuple[int, int, str]]] = []  # a survivor once in each
     moved: list[Row] = []
     for person, leads in zip(people, found, strict=True):
         survivor = leads[0] if leads else next(unused)
         lead_of.update(dict.fromkeys(person.records, survivor))
-        for other in leads[1:]:
+        for at, other in enumerate(leads[1:]):
             why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
-            merges.merge(conn, survivor, other, ", ".join(why), as_of)
-            survivors.append(survivor)
+            rounds += [[]] if at == len(rounds) else []
+            rounds[at].append((survivor, other, ", ".join(why)))
         if decision.judged_again:
             here = (rows[place[record]] for record in person.records)
             moved += [row for row in here if row.lead_id is not None and row.lead_id not in leads]
-    return lead_of, len(new_ids), survivors, moved
+    for pairs in rounds:
+        merges.merge(conn, pairs, as_of)
+    return lead_of, len(new_ids), [survivor for pairs in rounds for survivor, _, _ in pairs], moved
 
 
 def _leads_of(people: Sequence[Cluster], rows: Sequence[Row]) -> list[list[int]]:
@@ -210,52 +217,6 @@ def _leads_of(people: Sequence[Cluster], rows: Sequence[Row]) -> list[list[int]]
         for lead_id, number in count.items():
             best[lead_id] = max(best.get(lead_id, (0, 0)), (number, -at))
     return [sorted(lead for lead in count if best[lead] == (count[lead], -at)) for at, count in enumerate(counts)]
-
-
-def _part(
-    conn: sa.Connection, moved: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]], as_of: datetime
-) -> None:
-    """Give the records that were parted from a lead to their own, with their keys, and keep why."""
-    sql = db.statements("splits")
-    records = [row.record_id for row in moved]
-    keys = [
-        {"kind": kind, "value": value, "name_key": name_key, "lead_id": lead_id}
-        for kind, value, name_key, lead_id, _ in _identities(moved, lead_of, shared)
-    ]
-    db.run(
-        conn, sql.move_identities, keys=db.json_rows(keys), leads=sorted({row.lead_id for row in moved if row.lead_id})
-    )
-    db.run(conn, sql.deactivate_parted_edges, records=records)
-    why: dict[tuple[int | None, int], str] = {}
-    for row in moved:
-        told = [
-            f"{kind} {value}"
-            for kind, value in (("mailbox", row.mailbox), ("mobile", row.mobile))
-            if (kind, value) in shared
-        ]
-        why.setdefault((row.lead_id, lead_of[row.record_id]), ", ".join(told) or "a key")
-    db.insert_values(
-        conn,
-        sql.insert_splits,
-        ((old, new, f"{reason} is several people's", as_of) for (old, new), reason in why.items()),
-    )
-
-
-def _identities(
-    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]]
-) -> Iterable[tuple[str, str, str, int, bool]]:
-    """Return the keys that identify the new rows' leads, each once, under the name with which it came."""
-    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool]] = {}
-    for row in new:
-        lead_id, name = lead_of[row.record_id], row.name.key if row.name else ""
-        if row.crm_id:
-            found["crm_id", row.crm_id, name] = ("crm_id", row.crm_id, name, lead_id, False)
-        if row.mailbox:
-            is_shared = ("mailbox", row.mailbox) in shared
-            found["email", row.mailbox, name] = ("email", row.mailbox, name, lead_id, is_shared)
-        if row.mobile and row.name:
-            found["mobile", row.mobile, name] = ("mobile", row.mobile, name, lead_id, ("mobile", row.mobile) in shared)
-    return found.values()
 
 
 def _explain(conn: sa.Connection, decision: Decision) -> None:

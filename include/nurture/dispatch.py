@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import blocks, calendars, db, emails, tokens
+from nurture import approvals, blocks, calendars, db, emails, holds, tokens
 from nurture.answers import Refused, Unanswered
+from nurture.definitions.limits import SendingDomain
 from nurture.definitions.products import Calendar, Company, Product
 from nurture.problem import Problem
 from nurture.sendgrid import AT_MOST, Recipient, request_body
@@ -20,6 +21,8 @@ BEGUN_WITHIN = 60.0  # seconds from the commit to the POST; later the worker giv
 STRANDED_AT_MOST = 2_000  # messages that one outage may leave unknown (N3)
 AFTER_ONE_AMBIGUOUS = 900  # leaves room for a hundred probes below STRANDED_AT_MOST
 PROBE_EVERY = timedelta(minutes=15)
+RATES_EVERY = 10.0  # seconds between two looks at the rates in one run
+LONG = 1_000  # bytes of name and company: three forms of each, URL-encoded, stay below SendGrid's 10,000 of a recipient
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,18 @@ class Claimed(NamedTuple):
 
     message_id: int
     address: str
+    occasion_mark: str
     name: str | None
     company: str | None
+
+
+class Batch(NamedTuple):
+    """What one request may hold: one email in one variant (None: it has none), of one occasion."""
+
+    email: str
+    occasion: str
+    variant: str | None
+    content_hash: str
 
 
 class Stopped(Exception):
@@ -55,13 +68,23 @@ class Stopped(Exception):
         self.counts = counts
 
 
+class _Held(Exception):
+    """Something holds the product: nothing more is claimed in this run."""
+
+    def __init__(self, hold: holds.Hold) -> None:
+        super().__init__(hold.words)
+        self.hold = hold
+
+
 def send_due(
     conn: sa.Connection, product: Product, company: Company, as_of: datetime, at: datetime, send: Send, links: Links
 ) -> dict[str, int]:
     """Send everything of a product that is due by `as_of` and permitted at `at`; return counts.
 
     Counts: accepted, refused, unknown, never, not_now, expired. Raises `Stopped` when the provider takes nothing
-    more, left an answer open, or an email cannot be rendered: what was not sent stays planned for the next run.
+    more, left an answer open, a rate passed its limit, or an email cannot be rendered: what was not sent stays
+    planned for the next run. A pause, or a hold that an earlier run opened, ends the run quietly: `not_now` counts
+    what it holds.
     """
     return _Dispatch(conn, product, company, as_of, at, send, links).run()
 
@@ -77,11 +100,20 @@ class _Dispatch:
         self.as_of, self.at, self.send, self.links = min(as_of, at), at, send, links  # nothing is due before its time
         self.calendar: Calendar = company.calendars[product.calendar]
         self.day = at.astimezone(product.zone).date()
-        self.sql = db.statements("dispatch")
+        self.domain = product.sender.email.rpartition("@")[2].lower()
+        self.sending_domain = company.sending_domains.get(self.domain, SendingDomain())
+        self.exclusions = _exclusions(company)
+        self.bases = db.json_rows(
+            {"basis": basis, "lasts": str(rule.lasts.span()) if rule.lasts else None}
+            for basis, rule in company.legal_bases.items()
+        )
+        self.sql, self.permission = db.statements("dispatch"), db.statements("permission")
+        self.answers = db.statements("answers")
         self.counts: dict[str, int] = dict.fromkeys(
             ("accepted", "refused", "unknown", "never", "not_now", "expired"), 0
         )
         self.size = AT_MOST  # halves when a request is refused and no recipient is named
+        self.rates_at = float("-inf")  # on the monotonic clock
 
     def run(self) -> dict[str, int]:
         """Expire, wait for business hours, then send email by email."""
@@ -97,13 +129,15 @@ class _Dispatch:
         due = db.run(self.conn, self.sql.due_emails, product=self.product.product, as_of=self.as_of).all()
         self.conn.commit()
         broken = []
-        for email, _ in due:
+        for email, audience in due:
             try:
-                for variant in blocks.choose(self.conn, self.product, email, self.as_of):
-                    self._send_email(email, variant)
+                self._send_email(email, audience)
             except Problem as problem:  # one email that cannot be rendered stops no other
                 self.conn.rollback()
                 broken.append(str(problem))
+            except _Held as held:
+                self._explain(f"held: {held.hold.reason}", held.hold.until)
+                break
         if broken:
             raise Stopped("; ".join(broken), self.counts)
         if self.counts["unknown"]:
@@ -114,27 +148,68 @@ class _Dispatch:
             )
         return self.counts
 
-    def _send_email(self, email: str, variant: blocks.Variant) -> None:
-        content = emails.render(self.product, email, shown=variant.shown)
-        content_hash = content.hash()
-        db.run(
-            self.conn, self.sql.keep_content,
-            content_hash=content_hash, product=self.product.product, email=email,
-            subject=content.subject, text=content.text, html=content.html,
-        )  # fmt: skip
-        self.conn.commit()
-        self.size = AT_MOST
-        while (allowed := min(self._allowed(), self.size)) > 0:
-            probing = allowed == 1 and self.size > 1
-            rendered = content.with_mark(emails.new_mark())
-            request_id, claimed, judged = self._claim(
-                email, variant.key, content_hash, rendered.mark, allowed, probing
+    def _send_email(self, email: str, audience: int) -> None:
+        """Send what is due of an email, variant by variant and occasion by occasion: each is a batch of its own."""
+        which = {"product": self.product.product, "email": email, "as_of": self.as_of}
+        for variant in blocks.choose(self.conn, self.product, email, self.as_of):
+            content = emails.render(self.product, email, shown=variant.shown)
+            content_hash = content.hash()
+            db.run(
+                self.conn, self.sql.keep_content,
+                content_hash=content_hash, product=self.product.product, email=email,
+                subject=content.subject, text=content.text, html=content.html,
             )  # fmt: skip
-            committed = time.monotonic()
-            if claimed:
-                self._post(request_id, rendered, claimed, committed)
-            elif judged == 0:
-                return
+            in_the_way = approvals.stands_in_the_way(
+                self.conn, self.product.approval, self.product.product, email, content_hash, audience, self.at
+            )
+            occasions = db.run(self.conn, self.sql.due_occasions, variant=variant.key, **which).scalars().all()
+            self.conn.commit()
+            for occasion in occasions:
+                batch = Batch(email, occasion, variant.key, content_hash)
+                if in_the_way:
+                    self._explain(in_the_way, None, batch)
+                else:
+                    self._send_batch(batch, content)
+
+    def _send_batch(self, batch: Batch, content: emails.Rendered) -> None:
+        self.size = AT_MOST
+        for is_alone in (False, True):
+            while (allowed := min(self._allowed(), 1 if is_alone else self.size)) > 0:
+                probing = allowed == 1 and self.size > 1 and not is_alone
+                rendered = content.with_mark(emails.new_mark())
+                request_id, claimed, judged = self._claim(batch, rendered.mark, allowed, probing, is_alone)
+                committed = time.monotonic()
+                if claimed:
+                    self._post(request_id, rendered, claimed, committed, is_alone)
+                elif judged == 0:
+                    break
+
+    def _explain(self, reason: str, until: datetime | None, batch: Batch | None = None) -> None:
+        """Say of all that is due, or of one batch, why it is held; it stays due (N5)."""
+        email, occasion, variant, _ = batch or (None, None, None, None)
+        self.counts["not_now"] += db.run(
+            self.conn, db.statements("holds").explain_held,
+            product=self.product.product, email=email, occasion=occasion, variant=variant, as_of=self.as_of,
+            at=self.at, reason=reason, until=until,
+        ).scalar_one()  # fmt: skip
+        self.conn.commit()
+
+    def _look(self) -> None:
+        """Look, in the claim's transaction, for what holds the product; raise `_Held`, or `Stopped` for a rate."""
+        if time.monotonic() - self.rates_at > RATES_EVERY:
+            self.rates_at = time.monotonic()
+            product, domain = self.product.product, self.domain
+            stops = (
+                holds.stop_at_rates(self.conn, "product", product, self.product.limits.stop_when, self.at),
+                holds.stop_at_rates(self.conn, "domain", domain, self.sending_domain.stop_when, self.at),
+            )
+            self.conn.commit()
+            for stop in filter(None, stops):
+                self._explain(f"held: {stop.reason}", None)
+                raise Stopped(f"{stop.words}; when it is mended: {stop.mend}", self.counts)
+        if found := holds.open_holds(self.conn, self.product.product, self.domain, self.at):
+            self.conn.commit()
+            raise _Held(found[0])
 
     def _allowed(self) -> int:
         """Return how many messages the next request may have: fewer while the provider's answers are ambiguous (N3)."""
@@ -153,51 +228,70 @@ class _Dispatch:
         )
 
     def _claim(
-        self, email: str, variant: str | None, content_hash: str, mark: str, at_most: int, is_probe: bool
+        self, batch: Batch, mark: str, at_most: int, is_probe: bool, is_alone: bool
     ) -> tuple[int, list[Claimed], int]:
         """Commit a request with its members before the call (N2); return its id, them, and how many were judged."""
-        conn, sql, product = self.conn, self.sql, self.product
-        budget_day = {"product": product.product, "day": self.day}
-        db.run(conn, sql.create_claim)
-        db.run(conn, sql.open_budget, **budget_day)
+        conn, product = self.conn, self.product
+        budget_day = {"product": product.product, "domain": self.domain, "day": self.day}
+        self._look()
+        db.run(conn, self.sql.create_claim)
+        db.run(conn, self.permission.open_budgets, **budget_day)
         judged = db.count(
-            conn, sql.lock_due,
-            product=product.product, email=email, variant=variant, as_of=self.as_of, at_most=at_most,
+            conn, self.sql.lock_due,
+            product=product.product, email=batch.email, occasion=batch.occasion, variant=batch.variant,
+            as_of=self.as_of, at_most=at_most, long=LONG, is_alone=is_alone,
         )  # fmt: skip
         if judged == 0:
             conn.commit()
             return 0, [], 0
-        spent = db.run(conn, sql.lock_budget, **budget_day).scalar_one()
-        tomorrow = calendars.opening(self.calendar, product.zone, self.day + timedelta(days=1))
-        db.run(
-            conn, sql.judge,
-            product=product.product, at=self.at,
-            span=self.company.frequency.within.span(), mails=self.company.frequency.mails,
-            budget=max(product.limits.mails_per_day - spent, 0),
-            tomorrow=calendars.next_open(self.calendar, product.zone, tomorrow),
-            excluded_domains=[domain.lower() for domain in self.company.exclusions.domains],
-            excluded_addresses=[address.lower() for address in self.company.exclusions.addresses],
-        )  # fmt: skip
-        never, not_now = db.run(conn, sql.turn_down, at=self.at).one()
+        self._judge(budget_day)
+        never, not_now = db.run(conn, self.permission.turn_down, at=self.at).one()
         self.counts["never"] += never
         self.counts["not_now"] += not_now
         rows = db.run(
-            conn, sql.open_request,
-            email=email, content_hash=content_hash, mark=mark, at=self.at, is_probe=is_probe, **budget_day,
+            conn, self.sql.open_request,
+            email=batch.email, content_hash=batch.content_hash, mark=mark, at=self.at, is_probe=is_probe,
+            **budget_day,
         ).all()  # fmt: skip
         conn.commit()
         return (
             (rows[0].request_id if rows else 0),
-            [Claimed(row.message_id, row.address, row.name, row.company) for row in rows],
+            [Claimed(row.message_id, row.address, row.occasion_mark, row.name, row.company) for row in rows],
             judged,
         )
 
-    def _post(self, request_id: int, rendered: emails.Rendered, claimed: list[Claimed], committed: float) -> None:
+    def _judge(self, budget_day: dict[str, Any]) -> None:
+        """Judge the claim's permission (N4), with the company's people and the day's budgets locked."""
+        per_account = self.company.per_account
+        if per_account is not None:
+            db.run(self.conn, self.permission.lock_accounts)
+        spent = dict(map(tuple, db.run(self.conn, self.permission.lock_budgets, **budget_day).all()))
+        left = [(max(self.product.limits.mails_per_day - spent["product"], 0), "daily budget")]
+        allowed = self.sending_domain.allowed(self.day)
+        if allowed is not None:
+            left.append((max(allowed - spent["domain"], 0), f"daily budget of {self.domain}"))
+        budget, budget_reason = min(left)
+        tomorrow = calendars.opening(self.calendar, self.product.zone, self.day + timedelta(days=1))
+        db.run(
+            self.conn, self.permission.judge,
+            product=self.product.product, at=self.at,
+            span=self.company.frequency.within.span(), mails=self.company.frequency.mails,
+            account_people=per_account.people if per_account else None,
+            account_span=per_account.within.span() if per_account else timedelta(0),
+            budget=budget, budget_reason=budget_reason,
+            tomorrow=calendars.next_open(self.calendar, self.product.zone, tomorrow),
+            exclusions=self.exclusions, bases=self.bases,
+        )  # fmt: skip
+
+    def _post(
+        self, request_id: int, rendered: emails.Rendered, claimed: list[Claimed], committed: float, is_alone: bool
+    ) -> None:
         """Make the one call, and write its answer down in one statement."""
         sender = self.product.sender
+        words = emails.fill(rendered, self._values(claimed[0])) if is_alone else rendered
         body = request_body(
-            (sender.name, sender.email), rendered.subject, rendered.text, rendered.html,
-            [self._recipient(rendered, message) for message in claimed], [self.product.product],
+            (sender.name, sender.email), words.subject, words.text, words.html,
+            [self._recipient(rendered, message, is_alone) for message in claimed], [self.product.product],
         )  # fmt: skip
         if time.monotonic() - committed > BEGUN_WITHIN:
             self._record_not_sent(request_id, "the worker was too slow to begin", [])
@@ -207,26 +301,32 @@ class _Dispatch:
         except Refused as refusal:
             self._refused(request_id, claimed, refusal)
         except Unanswered as nobody_knows:
-            db.run(self.conn, self.sql.record_unknown, request_id=request_id, answer=str(nobody_knows), at=self.at)
+            db.run(self.conn, self.answers.record_unknown, request_id=request_id, answer=str(nobody_knows), at=self.at)
             self.conn.commit()
             self.counts["unknown"] += len(claimed)
         else:
             self.counts["accepted"] += db.count(
-                self.conn, self.sql.record_accepted,
+                self.conn, self.answers.record_accepted,
                 request_id=request_id, answer="202", at=self.at, provider_request_id=provider_request_id,
             )  # fmt: skip
             self.conn.commit()
             self.size = min(self.size * 2, AT_MOST)
 
-    def _recipient(self, rendered: emails.Rendered, message: Claimed) -> Recipient:
+    def _values(self, message: Claimed) -> dict[str, str | None]:
         unsubscribe = self.links.unsubscribe(message.message_id)
-        values = {
+        return {
             "name": message.name, "company": message.company, "token": self.links.token(message.message_id),
             "unsubscribe_url": unsubscribe, "preference_url": unsubscribe,
         }  # fmt: skip
-        headers = {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-        substitutions = emails.substitutions(rendered, values)
-        return Recipient(message.message_id, message.address, substitutions, headers)
+
+    def _recipient(self, rendered: emails.Rendered, message: Claimed, is_alone: bool) -> Recipient:
+        values = self._values(message)
+        headers = {
+            "List-Unsubscribe": f"<{values['unsubscribe_url']}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+        substitutions = {} if is_alone else emails.substitutions(rendered, values)
+        return Recipient(message.message_id, message.occasion_mark, message.address, substitutions, headers)
 
     def _refused(self, request_id: int, claimed: list[Claimed], refusal: Refused) -> None:
         """Isolate the recipients at fault, by the error's indexes or by halving; everybody else is planned again."""
@@ -234,6 +334,15 @@ class _Dispatch:
         if not bad and not refusal.stops and len(claimed) == 1:
             bad = [claimed[0].message_id]
         self._record_not_sent(request_id, refusal.reason, bad)
+        if refusal.retry_after is not None:  # every worker waits, whichever was told
+            until = self.at + refusal.retry_after
+            holds.hold(self.conn, "everything", "", "rate limited", refusal.reason, self.at, until)
+            self.conn.commit()
+            return
+        if refusal.holds:
+            key = self.domain if refusal.holds == "domain" else ""
+            holds.hold(self.conn, refusal.holds, key, "provider refused", refusal.reason, self.at)
+            self.conn.commit()
         if refusal.stops:
             raise Stopped(f"{refusal.reason}; {len(claimed)} messages stay planned for the next run", self.counts)
         if not bad:
@@ -241,8 +350,18 @@ class _Dispatch:
 
     def _record_not_sent(self, request_id: int, reason: str, refused: list[int]) -> None:
         counted, _ = db.run(
-            self.conn, self.sql.record_not_sent,
+            self.conn, self.answers.record_not_sent,
             request_id=request_id, answer=reason, at=self.at, refused=refused, day=self.day,
         ).one()  # fmt: skip
         self.conn.commit()
         self.counts["refused"] += counted
+
+
+def _exclusions(company: Company) -> Any:
+    """Return whom nothing is sent to as rows: list, kind, value."""
+    return db.json_rows(
+        {"list": name.replace("_", " "), "kind": kind, "value": value}
+        for name, listed in company.exclusions.items()
+        for kind, values in (("domain", listed.domains), ("address", listed.addresses))
+        for value in values
+    )

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import css_inline
 import html2text
 import jinja2
+import jinja2.nodes
 import mrml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
@@ -39,6 +40,7 @@ FALLBACKS = {"ja": ("{} 様", "ご担当者様", "貴社"), "en": ("{}", "there"
 _TAG = re.compile(rf"-(?P<mark>[a-z0-9]+)_(?P<value>{'|'.join(VALUES)})_(?P<form>{'|'.join(FORMS)})-")
 _HREF = re.compile(r'(<a\b[^>]*?\shref=")([^"]*)(")', re.IGNORECASE)
 _TEXT_URL = re.compile(r"https?://[^\s<>\"'()（）「」『』【】、。]+")
+_MJML_LEFT = re.compile(r"<(mj-?[\w-]*)[\s>/]")  # mrml hands through what it does not know
 _LINE_BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
@@ -228,6 +230,7 @@ def _environment(layout: tuple[tuple[str, str], ...], escape: bool) -> Immutable
     made = ImmutableSandboxedEnvironment(
         loader=jinja2.FunctionLoader(_load), undefined=Unknown, autoescape=escape,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        optimized=False,  # a template runs once or twice: compiling is what costs
     )  # fmt: skip
     made.filters["url"] = url
     return made
@@ -236,14 +239,26 @@ def _environment(layout: tuple[tuple[str, str], ...], escape: bool) -> Immutable
 def _jinja(product: Product, source: str, names: Mapping[str, Any], place: str, escape: bool = False) -> str:
     jinja = environment(product, escape)
     try:
-        compiled = jinja.compile(source, filename=place)
-        return jinja.template_class.from_code(jinja, compiled, jinja.make_globals(None)).render(names)
+        return _template(jinja, source, place).render(names)
     except jinja2.TemplateSyntaxError as error:
         raise Problem(f"{error.filename or place}:{error.lineno}: {error.message}") from error
     except jinja2.TemplateError as error:
         raise Problem(f"{_where(error, place)}: {error.message}") from error
     except (TypeError, ValueError, ArithmeticError) as error:  # a piece that was given too little, a sum of words
         raise Problem(f"{_where(error, place)}: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def parsed(jinja: jinja2.Environment, source: str) -> jinja2.nodes.Template:
+    """Return the syntax tree of a template; raises `jinja2.TemplateSyntaxError`."""
+    return jinja.parse(source)
+
+
+@lru_cache(maxsize=64)
+def _template(jinja: jinja2.Environment, source: str, place: str) -> jinja2.Template:
+    """Compile a template once for all its variants."""
+    compiled = jinja.compile(parsed(jinja, source), filename=place)
+    return jinja.template_class.from_code(jinja, compiled, jinja.make_globals(None))
 
 
 def _where(error: Exception, place: str) -> str:
@@ -260,6 +275,8 @@ def _inlined(mjml: str, place: str) -> str:
         page = mrml.to_html(mjml).content
     except OSError as error:  # what mrml raises for a syntax error
         raise Problem(f"{place}: not readable as MJML: {error}") from error
+    if left := _MJML_LEFT.search(page):
+        raise Problem(f"{place}: <{left[1]}> is no element of MJML, or none in the place where it stands")
     inliner = css_inline.CSSInliner(keep_style_tags=True, keep_at_rules=True, load_remote_stylesheets=False)
     return inliner.inline(page)
 

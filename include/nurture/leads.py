@@ -53,6 +53,17 @@ def show(conn: sa.Connection, lead_id: int, as_of: datetime | None = None) -> di
     }  # fmt: skip
 
 
+def export(conn: sa.Connection, lead_id: int) -> dict[str, Any] | None:
+    """Return all that is kept about a person, for the person: what `show` tells, each row as it came, mails, events."""
+    shown = show(conn, lead_id)
+    if shown is None:
+        return None
+    sql = db.statements("leads")
+    told = {"records": sql.rows_as_they_came, "messages": sql.messages, "events": sql.events, "scores": sql.scores}
+    rows = {name: db.run(conn, statement, lead_id=shown["lead_id"]).mappings() for name, statement in told.items()}
+    return {**shown, **{name: [dict(row) for row in found] for name, found in rows.items()}}
+
+
 def _attributes(version: Mapping[str, Any], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return each value of a version with the record that it came from, and why."""
     of_id = {record["record_id"]: record for record in records}

@@ -16,14 +16,14 @@ class Undone(NamedTuple):
     merged: int
 
 
-def merge(conn: sa.Connection, survivor: int, merged: int, reason: str, as_of: datetime) -> int:
-    """Redirect the younger lead to the older, and keep what that ended; return how many were merged, 1.
+def merge(conn: sa.Connection, pairs: Iterable[tuple[int, int, str]], as_of: datetime) -> int:
+    """Redirect the younger lead of each pair to the older, and keep what that ended; return how many were merged.
 
-    The survivor is to be filled again by who calls: with the batch that brought the merge, or by `fill_again`.
+    A pair is (survivor, merged, reason); no survivor is in two. The survivors are to be filled again by who calls: with
+    the batch that brought the merges, or by `fill_again`.
     """
-    return db.count(
-        conn, db.statements("merges").merge, survivor=survivor, merged=merged, reason=reason, as_of=as_of
-    )  # fmt: skip
+    asked = db.json_rows({"survivor": survivor, "merged": merged, "reason": why} for survivor, merged, why in pairs)
+    return db.count(conn, db.statements("merges").merge, pairs=asked, as_of=as_of)
 
 
 def undo(conn: sa.Connection, lead_id: int, who: str, at: datetime) -> Undone | None:

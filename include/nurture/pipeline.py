@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nurture.definitions.load import Loaded
@@ -22,22 +23,28 @@ if TYPE_CHECKING:
     from nurture.crm import Crm
     from nurture.dispatch import Links
     from nurture.sendgrid import SendGrid
+    from nurture.sources.inbox import Path
 
 Counts = dict[str, int]
 
 
 @dataclass(frozen=True)
 class Edges:
-    """What lies outside: the mail provider, the CRM, the receiver's public URL, the inbox of source files."""
+    """What lies outside: the mail provider, the CRM, the receiver's public URL, the inbox of source files, databases.
+
+    `connection` returns the address of a database by the name of its Connection; it raises Problem for one unknown.
+    """
 
     sendgrid: "SendGrid"
     crm: "Crm"
     links: "Links"
-    inbox: str
+    inbox: "Path"
+    connection: Callable[[str], str]
 
     @classmethod
     def of(cls, env: Mapping[str, str], sendgrid: tuple[str, str], crm: tuple[str, str]) -> "Edges":
         """Return the edges of an environment; `sendgrid` and `crm` are (host, key)."""
+        from nurture import connections
         from nurture.crm.hubspot import HubSpot
         from nurture.dispatch import Links
         from nurture.sendgrid import SendGrid
@@ -47,6 +54,7 @@ class Edges:
             crm=HubSpot(crm[1], crm[0] or "https://api.hubapi.com"),
             links=Links(env["NURTURE_RECEIVER_URL"], env["NURTURE_TOKEN_KEY"].encode()),
             inbox=env.get("NURTURE_INBOX", "inbox"),
+            connection=partial(connections.of_environment, env),
         )
 
     @classmethod
@@ -90,7 +98,7 @@ class Work:
 
 
 def land(work: Work) -> Counts:
-    """Take in the inbox's new files; raise Problem, after the others have landed, for one that cannot be read."""
+    """Take in the inbox's new files, and what queries show; raise Problem, after the others, for one that fails."""
     from nurture import sources
 
     unreadable: list[str] = []
@@ -100,6 +108,17 @@ def land(work: Work) -> Counts:
             unreadable.append(str(outcome))
 
     counts = sources.land_inbox(work.conn, work.sources, work.edges.inbox, work.as_of, report=note)
+    for definition in work.sources.values():
+        if definition.connection is not None:
+            try:
+                address = work.edges.connection(definition.connection)
+                landed = sources.land_query(work.conn, definition, address, work.as_of)
+            except Problem as problem:
+                unreadable.append(str(problem))
+            else:
+                counts["landed"] += landed.landed
+                counts["unchanged"] += landed.unchanged
+                counts["rejected"] += landed.rejected
     if unreadable:
         raise Problem("; ".join(unreadable))
     return counts
@@ -109,7 +128,7 @@ def consolidate(work: Work) -> Counts:
     """Give every new record its lead."""
     from nurture import consolidate as stage
 
-    return stage.consolidate(work.conn, work.as_of)
+    return stage.consolidate(work.conn, work.as_of, work.edges.links.token_key)
 
 
 def select(work: Work) -> Counts:

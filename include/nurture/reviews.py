@@ -39,7 +39,7 @@ def answer(conn: sa.Connection, review_id: int, said: Answer, who: str, at: date
         survivor, merged = leads
         if db.run(conn, sql.said_apart, lead_a=survivor, lead_b=merged).first():
             raise ValueError(f"leads {survivor} and {merged} were said to be two people")
-        merges.merge(conn, survivor, merged, f"review {review_id}", at)
+        merges.merge(conn, [(survivor, merged, f"review {review_id}")], at)
         merges.fill_again(conn, [survivor], at)
     db.run(conn, sql.insert_decided_edge, decided_by=who, **pair)
     return leads[0]

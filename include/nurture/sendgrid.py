@@ -5,7 +5,8 @@ import json
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from email.utils import quote as quote_local_part
 from typing import Any, NamedTuple
 from urllib.error import URLError
@@ -16,6 +17,7 @@ from python_http_client.exceptions import HTTPError
 from nurture.answers import Refused, Unanswered
 
 TIMEOUT = 30.0  # seconds; N3 counts from it
+LOGGED_AT_MOST = 1_000  # rows of one answer of the Email Logs
 AT_MOST = 1_000  # personalizations a request (SendGrid's limit)
 
 # SendGrid's words for what happened, in ours. `bounce` with type `blocked` is blocked.
@@ -27,9 +29,10 @@ EVENT_TYPES = {
 
 
 class Recipient(NamedTuple):
-    """One message of a request: its opaque id, its address, its substitution tags and its headers."""
+    """One message of a request: its opaque id, its occasion's mark, its address, its substitution tags, its headers."""
 
     message_id: int
+    occasion_mark: str
     address: str
     substitutions: Mapping[str, str]
     headers: Mapping[str, str]
@@ -53,7 +56,7 @@ def request_body(
                 "to": [{"email": deliverable(recipient.address)}],
                 "substitutions": dict(recipient.substitutions),
                 "headers": dict(recipient.headers),
-                "custom_args": {"message_id": str(recipient.message_id)},
+                "custom_args": {"message_id": str(recipient.message_id), "occasion": recipient.occasion_mark},
             }
             for recipient in recipients
         ],
@@ -93,6 +96,14 @@ def deliverable(address: str) -> str:
     return address
 
 
+class Logged(NamedTuple):
+    """One mail of the Email Logs."""
+
+    address: str
+    sg_message_id: str  # begins with the request's X-Message-Id, up to the first dot
+    sent_at: datetime
+
+
 class SendGrid:
     """The account: sends, and tells what became of a message."""
 
@@ -116,18 +127,42 @@ class SendGrid:
         Reads the Email Logs (30 days back); raises `Refused` or `Unanswered`.
         """
         quoted = deliverable(address).replace("'", "''")
-        moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        query = f"to_email='{quoted}' AND sg_message_id_created_at > TIMESTAMP \"{moment}\""
-        found = self._json(self._client.logs.post, request_body={"query": query, "limit": 100})
+        found = self._search_logs(f"to_email='{quoted}' AND sg_message_id_created_at > {_timestamp(since)}", 100)
         ids: dict[str, str] = {}
-        for row in found.get("messages", []):
+        for row in found:
             sg_message_id = str(row["sg_message_id"])
-            detail = self._json(self._client.logs._(sg_message_id).get)
-            for event in [detail, *detail.get("events", [])]:
-                ours = (event.get("custom_args") or {}).get("message_id")
-                if ours:
-                    ids[str(ours)] = sg_message_id
+            if ours := self.logged_arguments(sg_message_id).get("message_id"):
+                ids[ours] = sg_message_id
         return ids
+
+    def logged_arguments(self, sg_message_id: str) -> dict[str, str]:
+        """Return the custom_args of a logged mail; raise `Refused` or `Unanswered`."""
+        detail = self._json(self._client.logs._(sg_message_id).get)
+        found: dict[str, str] = {}
+        for event in [detail, *detail.get("events", [])]:
+            found |= {str(name): str(value) for name, value in (event.get("custom_args") or {}).items()}
+        return found
+
+    def logged_between(self, first: datetime, last: datetime) -> tuple[list[Logged], list[datetime]]:
+        """Return what the Email Logs list between two moments, and the seconds that hold more than they list.
+
+        The Logs give at most 1,000 rows and no second page, so a full answer is asked for again in halves.
+        """
+        span = f"sg_message_id_created_at >= {_timestamp(first)} AND sg_message_id_created_at <= {_timestamp(last)}"
+        found = self._search_logs(span, LOGGED_AT_MOST)
+        if len(found) < LOGGED_AT_MOST:
+            return [_logged(row) for row in found], []
+        first, last = first.replace(microsecond=0), last.replace(microsecond=0)
+        if last <= first:
+            return [_logged(row) for row in found], [first]
+        middle = first + timedelta(seconds=int((last - first).total_seconds()) // 2)
+        before, full = self.logged_between(first, middle)
+        after, fuller = self.logged_between(middle + timedelta(seconds=1), last)
+        return before + after, full + fuller
+
+    def _search_logs(self, query: str, at_most: int) -> list[dict[str, Any]]:
+        found = self._json(self._client.logs.post, request_body={"query": query, "limit": at_most})
+        return list(found.get("messages", []))
 
     def suppressed(self, kind: str, since: datetime, page: int = 500) -> list[dict[str, Any]]:
         """Return the account's suppressions of a kind (bounces, invalid_emails, spam_reports, unsubscribes)."""
@@ -163,6 +198,16 @@ class SendGrid:
             raise Unanswered(f"the connection failed: {_words(error)}") from error
 
 
+def _timestamp(moment: datetime) -> str:
+    return f'TIMESTAMP "{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"'
+
+
+def _logged(row: Mapping[str, Any]) -> Logged:
+    address = re.sub(r'^"(.*)"@', r"\1@", str(row["to_email"]))  # as `deliverable` quoted it
+    sent_at = datetime.fromisoformat(str(row["sg_message_id_created_at"]).replace("Z", "+00:00"))
+    return Logged(address.lower(), str(row["sg_message_id"]), sent_at)
+
+
 def _is_dns(reason: object) -> bool:
     return type(reason).__name__ == "gaierror"
 
@@ -176,11 +221,12 @@ def _of_status(error: HTTPError) -> Refused | Unanswered:
     errors = _errors(error)
     said = "; ".join(str(one.get("message", "")) for one in errors)[:500] or str(error.reason)
     if status == 429:
-        return Refused("SendGrid says 429: too many requests", stops=True, retry_at=_reset(error.headers))
+        return Refused("SendGrid says 429: too many requests", stops=True, retry_after=_retry_after(error.headers))
     if status in (401, 403) or "exceeded your messaging limits" in said:
         return Refused(
-            f"SendGrid says {status}: {_without_addresses(said)} (check the key, the sender, the plan)", stops=True
-        )
+            f"SendGrid says {status}: {_without_addresses(said)} (check the key, the sender, the plan)", stops=True,
+            holds="domain" if "from address" in said.lower() else "everything",
+        )  # fmt: skip
     if 400 <= status < 500:
         fields = [str(one["field"]) for one in errors if one.get("field")]
         found = [re.match(r"personalizations\.(\d+)", field) for field in fields]
@@ -202,9 +248,20 @@ def _errors(error: HTTPError) -> list[dict[str, Any]]:
     return [one for one in found or [] if isinstance(one, dict)]
 
 
-def _reset(headers: Any) -> datetime | None:
-    value = str((headers or {}).get("X-RateLimit-Reset") or "")
-    return datetime.fromtimestamp(int(value), UTC) if value.isdigit() else None
+def _retry_after(headers: Any) -> timedelta:
+    """Return how long to wait: the reset less the provider's own clock, so that ours may be wrong; else a minute."""
+    found = headers or {}
+    if str(found.get("Retry-After") or "").isdigit():
+        seconds = int(found["Retry-After"])
+    elif str(found.get("X-RateLimit-Reset") or "").isdigit():
+        try:
+            now = parsedate_to_datetime(str(found.get("Date") or ""))
+        except ValueError:
+            now = datetime.now(UTC)
+        seconds = int(found["X-RateLimit-Reset"]) - int(now.timestamp())
+    else:
+        seconds = 60
+    return timedelta(seconds=min(max(seconds, 1), 3_600))
 
 
 def _without_addresses(text: str) -> str:

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from airflow.sdk import DAG, Connection, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from nurture import db, dispatch, events, handoff, refusals, runs
+from nurture import connections, db, dispatch, events, handoff, refusals, runs
 from nurture.definitions.load import BrokenDefinition, load_products, load_sources
 from nurture.pipeline import Counts, Edges, Work
 from nurture.problem import Problem
@@ -181,9 +181,24 @@ def database() -> Iterator[sa.Connection]:
 
 
 def edges() -> Edges:
-    """Return the edges of the Connections `sendgrid_default` and `crm_hubspot`."""
+    """Return the edges of the Connections `sendgrid_default` and `crm_hubspot`, and of those that sources name.
+
+    An inbox such as s3://aws_default@bucket/leads is opened with that Connection's credentials.
+    """
     sendgrid, crm = Connection.get("sendgrid_default"), Connection.get("crm_hubspot")
-    return Edges.of(os.environ, (sendgrid.host or "", sendgrid.password or ""), (crm.host or "", crm.password or ""))
+    made = Edges.of(os.environ, (sendgrid.host or "", sendgrid.password or ""), (crm.host or "", crm.password or ""))
+    if "://" in (inbox := str(made.inbox)):
+        from airflow.sdk import ObjectStoragePath  # it takes 0.5 s to import, and only an object store needs it
+
+        made = replace(made, inbox=ObjectStoragePath(inbox))
+    return replace(made, connection=address_of_connection)
+
+
+def address_of_connection(name: str) -> str:
+    """Return the address of the database that a Connection names."""
+    found = Connection.get(name)
+    kind, extra = found.conn_type or "", found.extra_dejson
+    return connections.address_of(kind, found.host, found.login, found.password, found.port, found.schema, extra)
 
 
 def say(counts: Counts) -> None:

@@ -12,19 +12,22 @@ create table nurture.runs (
 );
 create index runs_by_dag on nurture.runs (dag, as_of desc);
 
--- One row a file, by content: a file is taken once.
+-- One row a file, by content: a file is taken once, and again only when its source is read in another way.
 create table nurture.landings (
     landing_id bigint generated always as identity primary key,
     source text not null,
     file text not null,
     content_hash text not null,
+    reading_hash text not null,        -- of the source's definition and the vocabulary by which it was read
     as_of timestamptz not null,
+    read_until text,                   -- of a query: the greatest value of the column that says when a row changed
     landed_count integer not null default 0,
     rejected_count integer not null default 0,
     recorded_at timestamptz not null default now(),
     unique (source, content_hash)
 );
 
+-- One row a version: what a row said and how it was read. The newest of a key is the one with the highest record_id.
 create table nurture.source_records (
     record_id bigint generated always as identity primary key,
     source text not null,
@@ -41,10 +44,10 @@ create table nurture.source_records (
     occurred_at timestamptz not null,
     recorded_at timestamptz not null default now(),
     lead_id bigint,                    -- null: not consolidated yet
-    unique (source, source_key, content_hash)
+    constraint a_line_read_in_one_way_is_one_record unique (landing_id, line, content_hash)
 );
 create index source_records_not_consolidated on nurture.source_records (record_id) where lead_id is null;
-create index source_records_by_lead on nurture.source_records (lead_id);
+create index source_records_by_lead on nurture.source_records (lead_id) where lead_id is not null;
 create index source_records_newest on nurture.source_records (source, source_key, record_id desc);
 
 create table nurture.rejected_records (

@@ -90,6 +90,7 @@ create table nurture.messages (
     ended_reason text,                   -- of cancelled and expired
     request_id bigint,                   -- the newest request it was in
     content_hash text references nurture.contents (content_hash),
+    consent_id bigint references nurture.consents (consent_id), -- the evidence that permitted it
     sent_at timestamptz,                 -- the clock of the attempt that claimed it
     accepted_at timestamptz,
     provider_message_id text,
@@ -105,8 +106,8 @@ create table nurture.messages (
 -- The loser of one mailbox keeps its row and its reason; everybody else's mailbox gets an occasion once (N1).
 create unique index one_message_a_mailbox on nurture.messages (product, occasion, address_id)
 where ended_reason is distinct from 'same mailbox';
-create index messages_due on nurture.messages (product, email, due_at, message_id) where status = 'planned';
-create index messages_due_by_variant on nurture.messages (product, email, variant, due_at, message_id)
+create index messages_due on nurture.messages (product, email, occasion, due_at, message_id) where status = 'planned';
+create index messages_due_by_variant on nurture.messages (product, email, variant, occasion, due_at, message_id)
 where status = 'planned' and variant is not null;
 create index messages_open on nurture.messages (status) where status in ('sending', 'unknown');
 create index messages_by_lead on nurture.messages (lead_id, sent_at desc);
@@ -120,10 +121,10 @@ create table nurture.decisions (
     message_id bigint not null references nurture.messages (message_id),
     outcome text not null check (outcome in ('not_now', 'never')),
     reason text not null check (reason <> ''),
-    until timestamptz,
+    until timestamptz,                   -- of a not_now; null: until somebody acts (paused, stopped, not approved)
     at timestamptz not null,
     recorded_at timestamptz not null default now(),
-    constraint not_now_says_until_when check ((outcome = 'not_now') = (until is not null))
+    constraint a_never_has_no_until check (outcome = 'not_now' or until is null)
 );
 create index decisions_by_message on nurture.decisions (message_id, decision_id desc);
 
@@ -132,6 +133,7 @@ create table nurture.send_requests (
     product text not null,
     email text not null,
     content_hash text not null references nurture.contents (content_hash),
+    sending_domain text not null,
     mark text not null,                  -- the random mark of the batch's substitution tags
     member_count integer not null check (member_count > 0),
     status text not null default 'in_flight' check (
@@ -179,9 +181,9 @@ end $$;
 create constraint trigger a_request_has_its_members after insert on nurture.send_requests
 deferrable initially deferred for each row execute function nurture.a_request_has_its_members();
 
--- What a product may still send on a day of its own zone; the row is the lock of concurrent claims.
+-- What a product, and a sending domain, has sent on a day of its zone; the row is the lock of concurrent claims.
 create table nurture.budgets (
-    scope text not null check (scope in ('product')),
+    scope text not null check (scope in ('product', 'domain')),
     key text not null,
     day date not null,
     claimed integer not null default 0 check (claimed >= 0),

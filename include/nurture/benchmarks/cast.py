@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from nurture.demo import words
 from nurture.demo.chance import Draw
 
-SOURCES = ("exhibition_badges", "web_forms", "seminar_attendees", "business_cards", "crm_export")
+SOURCES = ("exhibition_badges", "web_forms", "seminar_attendees", "business_cards_cp932", "crm_export")
 FREEMAIL = ("freemail.example", "webmail.example", "mobile-mail.example")
 # One writing, several readings: the kanji alone do not tell how a person is called.
 _SURNAMES = [

@@ -130,6 +130,6 @@ def _crm(key: str, record: Record, _: Random) -> tuple[str, ...]:
 
 
 _ROWS = {
-    "exhibition_badges": _badge, "web_forms": _form, "seminar_attendees": _attendee, "business_cards": _card,
+    "exhibition_badges": _badge, "web_forms": _form, "seminar_attendees": _attendee, "business_cards_cp932": _card,
     "crm_export": _crm,
 }  # fmt: skip

@@ -18,6 +18,32 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 
 @bench.command()
+def consolidate(
+    rows: RowsOption = 1_000_000,
+    batch: Annotated[int, typer.Option(min=10, help="Records that come after the first ones.")] = 10_000,
+    seed: SeedOption = 1,
+    splink: Annotated[bool, typer.Option("--splink", help="The same records through splink, for the ratio.")] = False,
+    febrl: Annotated[bool, typer.Option("--febrl", help="FEBRL 3 and 4 instead, by our matcher.")] = False,
+    patentsview: Annotated[bool, typer.Option("--patentsview", help="PatentsView's inventors instead.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Land and consolidate invented people from their files, a batch more, one more; judged by the truth."""
+
+    def run(given: "Bench") -> None:
+        from nurture.benchmarks import consolidate as benchmark
+        from nurture.benchmarks import public_sets
+
+        if febrl:
+            public_sets.febrl(given)
+        if patentsview:
+            public_sets.patentsview(given)
+        if not (febrl or patentsview):
+            benchmark.run(given, batch, with_splink=splink)
+
+    measured("consolidate", rows, seed, run, as_json=as_json)
+
+
+@bench.command()
 def select(rows: RowsOption = 1_000_000, seed: SeedOption = 1, as_json: JsonOption = False) -> None:
     """Refresh segments, plan messages, check 50 products and parse their DAGs."""
     from nurture.benchmarks import select as benchmark

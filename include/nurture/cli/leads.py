@@ -1,4 +1,4 @@
-"""Commands about people: `nurture leads show`, `review` and `unmerge`. What they print stays on the terminal."""
+"""Commands about people: `nurture leads show`, `export`, `erase`, `review`, `unmerge`; names stay on the terminal."""
 
 import getpass
 import json
@@ -11,7 +11,7 @@ import typer
 from nurture.cli.run import AsOfOption, HomeOption, JsonOption, moment_of, stack_environment
 from nurture.problem import Problem
 
-leads = typer.Typer(help="Who is who: pairs in doubt, and merges undone.", no_args_is_help=True)
+leads = typer.Typer(help="Who is who, and all that is known of one.", no_args_is_help=True)
 _SHOWN = (
     ("name", "kana", "company", "department", "title", "email", "mobile", "phone", "postal_code")
 )  # fmt: skip
@@ -83,6 +83,47 @@ def show_lead(
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
         return
     typer.echo(_shown(found, lead))
+
+
+@leads.command("export")
+def export_lead(lead: int, home: HomeOption = None) -> None:
+    """Print all that is kept about a person as JSON, to be given to the person."""
+    from nurture import db
+    from nurture import leads as people
+
+    with db.engine(stack_environment(home)["NURTURE_DSN"]).connect() as conn:
+        found = people.export(conn, lead)
+    if found is None:
+        raise Problem(f"there is no lead {lead}")
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+
+
+@leads.command("erase")
+def erase_lead(
+    lead: int,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a person from every table but the counts; what they refused holds when their address comes back."""
+    from nurture import db, erasures
+
+    environment = stack_environment(home)
+    if not (key := environment.get("NURTURE_TOKEN_KEY", "").encode()):
+        raise Problem("no token key: set NURTURE_TOKEN_KEY, under which refusals outlive an erasure")
+    if not yes:
+        typer.confirm(f"Erase lead {lead}? Nothing brings it back", abort=True)
+    with db.engine(environment["NURTURE_DSN"]).connect() as conn:
+        erased = erasures.erase(conn, lead, key, datetime.now(UTC))
+        conn.commit()
+    if erased is None:
+        raise Problem(f"there is no lead {lead}")
+    if as_json:
+        typer.echo(json.dumps(erased))
+        return
+    typer.echo(f"erased: {erased['records']} records, {erased['addresses']} mailboxes")
+    for link in erased["crm"]:
+        typer.echo(f"the CRM still has the person as {link}: erase it there, too")
 
 
 @leads.command("unmerge")

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from nurture.cli import bench, check, demo, land, leads, preview, run, stack
+from nurture.cli import bench, check, demo, explain, land, leads, preview, run, sends, simulate, stack
 from nurture.problem import Problem
 
 app = typer.Typer(
@@ -19,14 +19,14 @@ app = typer.Typer(
 )
 
 # Commands that stand at the top, in the order of the help: add a module's `app` here.
-for commands in (stack.app, demo.app, check.app, preview.app, land.app, run.app):
+for commands in (stack.app, demo.app, check.app, preview.app, simulate.app, explain.app, land.app, run.app):
     app.add_typer(commands)
 
 # Commands below a noun, such as `nurture leads review`: ("leads", leads.app).
 NOUNS: tuple[tuple[str, typer.Typer], ...] = (
     ("leads", leads.leads),
     ("segments", run.segments),
-    ("sends", run.sends),
+    ("sends", sends.sends),
     ("bench", bench.bench),
 )
 for noun, commands in NOUNS:

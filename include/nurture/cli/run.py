@@ -1,4 +1,4 @@
-"""Commands that run stages without Airflow: `nurture run`, `nurture segments show`, `nurture sends settle`."""
+"""Commands that run stages without Airflow: `nurture run`, `nurture segments show`."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 segments = typer.Typer(help="Who is in a product's segments.", no_args_is_help=True)
-sends = typer.Typer(help="Requests to the mail provider that need a person.", no_args_is_help=True)
 
 HomeOption = Annotated[Path | None, typer.Option("--home", envvar="NURTURE_HOME", help="The stack's folder.")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="As if it were then: 2026-11-20T10:00:00+09:00.")]
@@ -76,46 +75,6 @@ def show_segments(product: str, as_of: AsOfOption = None, home: HomeOption = Non
         typer.echo(f"{row['segment']:<28} {row['size']:>8,}  +{row['joined']:,} -{row['departed']:,}")
     if not found:
         typer.echo(f"No segment of {product} was refreshed yet: `nurture run segments {product}`")
-
-
-@sends.command("held")
-def list_held(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List the requests of which nobody knows whether they were taken."""
-    from nurture import db
-
-    with db.engine(stack_environment(home)["NURTURE_DSN"]).connect() as conn:
-        found = db.run(conn, db.statements("settlement").held).mappings().all()
-    if as_json:
-        typer.echo(json.dumps([dict(row) for row in found], indent=2, default=str))
-        return
-    for row in found:
-        typer.echo(
-            f"request {row['request_id']}: {row['member_count']:,} × {row['email']} of {row['product']} "
-            f"at {row['at']:%F %R}Z, {row['answer']}"
-        )
-    if not found:
-        typer.echo("Nothing is held.")
-
-
-@sends.command("settle")
-def settle_request(
-    request: int,
-    accepted: Annotated[bool, typer.Option("--accepted", help="They were sent.")] = False,
-    planned: Annotated[bool, typer.Option("--not-sent", help="They were not sent: plan them again.")] = False,
-    cancelled: Annotated[bool, typer.Option("--cancel", help="Nobody knows: never send them.")] = False,
-    home: HomeOption = None,
-) -> None:
-    """Decide what became of a request that nobody could settle by evidence."""
-    from nurture import db, settlement
-
-    chosen = [name for name, given in (("accepted", accepted), ("planned", planned), ("cancelled", cancelled)) if given]
-    if len(chosen) != 1:
-        raise Problem("say one of --accepted, --not-sent, --cancel")
-    with db.engine(stack_environment(home)["NURTURE_DSN"]).connect() as conn:
-        changed = settlement.settle_by_hand(conn, request, chosen[0], "a person", datetime.now(UTC))  # pyright: ignore[reportArgumentType]
-    if changed == 0:
-        raise Problem(f"request {request} is not held: `nurture sends held` lists those that are")
-    typer.echo(f"{changed:,} messages settled: {chosen[0]}")
 
 
 def moment_of(text: str | None) -> datetime:

@@ -13,6 +13,7 @@ from nurture.definitions.load import (
     EMAIL_PARTS,
     load_shared,
     load_sources,
+    load_vocabulary,
     product_folders,
     read_product,
     shown,
@@ -82,6 +83,10 @@ def check(root: Path, proofread: Proofread, product: str | None = None) -> Check
         checked.sources = len(load_sources(root))
     except BrokenDefinition as broken:
         checked.problems += broken.problems if product is None else []
+    try:
+        load_vocabulary(root)
+    except BrokenDefinition as broken:
+        checked.problems += broken.problems
     folders = {folder.name: folder for folder in product_folders(root)}
     if product is not None and product not in folders:
         raise Problem(f"there is no product {product!r}: {instead(product, folders)}")

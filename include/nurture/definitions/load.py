@@ -4,23 +4,26 @@ It is light on purpose: the DAG factory calls it at every parse (budget: 50 prod
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from nurture.definitions.model import Model
+from nurture.definitions.nearest import instead
 from nurture.definitions.problems import BrokenDefinition, DefinitionProblem, Document, problems_of
 from nurture.definitions.products import Company, EmailTemplate, EmailTerms, Product, Scenario, TargetDefinition
 from nurture.definitions.references import REGIONS, Names, circles, expired, of_email, of_product, of_scenario
 from nurture.definitions.sources import SourceDefinition
+from nurture.definitions.vocabulary import Vocabulary
 from nurture.definitions.yaml12 import NotReadable, read
 from nurture.problem import Problem
 
 ModelT = TypeVar("ModelT", bound=Model)
 EMAIL_PARTS = (".mjml", ".subject", ".txt", ".yaml")
+PRESETS = Path(__file__).parent / "presets"  # sources as well-known services export them
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def load_sources(root: Path | None = None) -> dict[str, SourceDefinition]:
     problems: list[DefinitionProblem] = []
     sources: dict[str, SourceDefinition] = {}
     for file in sorted((root / "sources").glob("*.yaml")):
-        source, page = _read(file, root, SourceDefinition, problems)
+        source, page = _read(file, root, SourceDefinition, problems, complete=_with_preset)
         if source is None or page is None:
             continue
         problems.extend(_called_as(file.stem, "source", source.source, page))
@@ -142,6 +145,18 @@ def load_sources(root: Path | None = None) -> dict[str, SourceDefinition]:
     if problems:
         raise BrokenDefinition(problems)
     return sources
+
+
+def load_vocabulary(root: Path | None = None) -> Vocabulary:
+    """Load vocabulary.yaml, the shipped one where the folder has none; raise `BrokenDefinition`."""
+    root = root or include_root()
+    if not (root / "vocabulary.yaml").exists():
+        root = Path(__file__).resolve().parents[2]
+    problems: list[DefinitionProblem] = []
+    vocabulary, _ = _read(root / "vocabulary.yaml", root, Vocabulary, problems)
+    if vocabulary is None:
+        raise BrokenDefinition(problems)
+    return vocabulary
 
 
 def product_folders(root: Path) -> Iterator[Path]:
@@ -159,10 +174,30 @@ def shown(file: Path, root: Path) -> str:
     return file.relative_to(root.parent).as_posix()
 
 
+def _with_preset(said: dict[str, Any]) -> dict[str, Any]:
+    """Return what a source says on top of its preset: key by key in columns and the like, where null takes one out."""
+    if "preset" not in said:
+        return said
+    own = {key: value for key, value in said.items() if key != "preset"}
+    known = sorted(file.stem for file in PRESETS.glob("*.yaml"))
+    if said["preset"] not in known:
+        raise Problem(f"there is no preset {said['preset']!r}: {instead(str(said['preset']), known)}")
+    preset = read((PRESETS / f"{said['preset']}.yaml").read_text("utf-8"))
+    for key in ("columns", "headings", "first_touch"):
+        if isinstance(own.get(key), dict):
+            both = {**preset.get(key, {}), **own[key]}
+            own[key] = {name: value for name, value in both.items() if value is not None}
+    return {**preset, **own}
+
+
 def _read(
-    file: Path, root: Path, model: type[ModelT], problems: list[DefinitionProblem]
+    file: Path,
+    root: Path,
+    model: type[ModelT],
+    problems: list[DefinitionProblem],
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> tuple[ModelT | None, Document | None]:
-    """Read one YAML file into a model; what is wrong is added to `problems`."""
+    """Read one YAML file into a model, completed by what it builds on; what is wrong is added to `problems`."""
     text = _text(file, root, problems)
     if text is None:
         return None, None
@@ -175,7 +210,11 @@ def _read(
         problems.append(DefinitionProblem(shown(file, root), 1, "", "the file must be a mapping of keys"))
         return None, document
     try:
+        document = replace(document, data=complete(document.data))
         return model.model_validate(document.data), document
+    except Problem as problem:
+        problems.append(document.problem(("preset",), str(problem)))
+        return None, document
     except ValidationError as error:
         problems.extend(problems_of(document, model, error))
         return None, document

@@ -3,13 +3,14 @@
 import datetime as dt
 from decimal import Decimal
 from itertools import combinations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from nurture.definitions.conditions import Condition, Range
+from nurture.definitions.limits import Basis, Exclusion, Lasting, Limits, PerAccount, SendingDomain
 from nurture.definitions.model import Duration, MailType, Model, Name, Percent, Span, hash_of
 
 
@@ -126,12 +127,6 @@ class PlanEntry(Model):
     mail_type: MailType
 
 
-class Limits(Model):
-    """What bounds a day's sending."""
-
-    mails_per_day: int = Field(default=20_000, gt=0)
-
-
 class Email(Model):
     """Send one mail. The step's name is the email's unless it says another."""
 
@@ -205,6 +200,18 @@ class Scenario(Model):
     holdout: Percent = Field(default=0.0, ge=0, lt=1)
 
 
+class Approval(Model):
+    """What waits for a person's yes: content that was never sent, an audience above a number."""
+
+    first_send: bool = False
+    audience_above: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"first_send": value == "first_send"} if value in ("first_send", "never") else value
+
+
 class Product(Model):
     """What is sold, and how its leads are nurtured."""
 
@@ -228,6 +235,7 @@ class Product(Model):
     limits: Limits = Limits()
     send_within: Span = Duration(amount=3, unit="business days")
     unknown: Literal["hold", "resend_when_absent"] = "hold"
+    approval: Approval = Approval()
     scenarios: dict[Name, Scenario] = Field(default={}, exclude=True)
     emails: dict[Name, "EmailTemplate"] = Field(default={}, exclude=True)
     layout: dict[str, str] = Field(default={}, exclude=True)
@@ -297,19 +305,15 @@ class Frequency(Model):
     within: Span
 
 
-class Exclusions(Model):
-    """Whom nothing is sent to: own staff, partners, competitors."""
-
-    domains: list[str] = []
-    addresses: list[str] = []
-
-
 class Company(Model):
     """What holds across products."""
 
     company: str
     frequency: Frequency
-    exclusions: Exclusions = Exclusions()
+    exclusions: dict[str, Exclusion] = {}  # by the list's name: own staff, partners, competitors
+    legal_bases: dict[Basis, Lasting] = dict.fromkeys(get_args(Basis), Lasting())
+    per_account: PerAccount | None = None
+    sending_domains: dict[str, SendingDomain] = {}
     calendars: dict[Name, Calendar]
     selling_words: list[str] = []
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from nurture.definitions.model import MailType, Model, Name
+from nurture.definitions.model import MailType, Model, Name, hash_of
 from nurture.definitions.products import Zone
 
 Field_ = Literal[
@@ -77,19 +77,25 @@ class Happened(Model):
 
 
 class SourceDefinition(Model):
-    """One source: the files it comes in, its columns in our words, and what a row means.
+    """One source: the files or the query it comes in, its columns in our words, and what a row means.
 
     `key` names the column, or the columns together, that tell one row from another for ever; a row number is none.
     `date` names the column of the row's own time; a time without a zone is in `timezone`. A file must have every
-    column that is named here but those in `optional` (a form leaves out what nobody filled in). `crm` says whose ids
-    are in `crm_id`, where several sources hold those of one CRM: the ids of two CRMs may be alike.
+    column that is named here but those in `optional` (a form leaves out what nobody filled in). `headings` says what
+    else a column is called in some files (the export of another language). Of format sql are a `connection` of
+    Airflow's, a `table` or a `query`, and `changed_since`, the column that says when a row was last changed. `crm` says
+    whose ids are in `crm_id`, where several sources hold those of one CRM: the ids of two CRMs may be alike.
     """
 
     source: Name
     name: str
-    format: Literal["csv", "xlsx", "jsonl"]
-    files: Words
+    format: Literal["csv", "xlsx", "jsonl", "sql"]
+    files: Words = []
     encoding: Literal["utf-8", "cp932"] | None = None
+    connection: Name | None = None
+    table: str | None = None
+    query: str | None = None
+    changed_since: str | None = None
     channel: Literal["exhibition", "business_card", "web_form", "seminar", "crm"]
     crm: Name | None = None
     precedence: int = 3
@@ -97,6 +103,7 @@ class SourceDefinition(Model):
     date: str | None = None
     timezone: Zone = "Asia/Tokyo"
     columns: dict[Field_, str]
+    headings: dict[str, Words] = {}
     optional: Words = []
     first_touch: dict[
         Literal["keyword", "page", "form", "referrer", "utm_source", "utm_medium", "utm_campaign"], str
@@ -104,6 +111,30 @@ class SourceDefinition(Model):
     consent: Consent | None = None
     opt_out: OptOut | None = None
     event: Happened | None = None
+
+    @model_validator(mode="after")
+    def _comes_from_somewhere(self) -> "SourceDefinition":
+        if self.format == "sql":
+            if self.connection is None or (self.table is None) == (self.query is None):
+                raise ValueError("a source of format sql needs a connection, and a table or a query")
+            if self.files or self.encoding:
+                raise ValueError("a source of format sql has no files and no encoding")
+            return self
+        for key in ("connection", "table", "query", "changed_since"):
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key} is for a source of format sql")
+        if not self.files:
+            raise ValueError("a source needs files: the names that its files have, as in crm_export*.csv")
+        if self.encoding and self.format != "csv":
+            raise ValueError("only a csv file has an encoding: an xlsx or jsonl file says its own")
+        if self.headings and self.format == "jsonl":
+            raise ValueError("headings are for csv, xlsx and sql: a jsonl file has keys")
+        return self
+
+    def reading_hash(self) -> str:
+        """Return a hash of all that decides how a row is read: not of what the source is called or where it lies."""
+        elsewhere = ("name", "files", "connection", "table", "query", "changed_since")
+        return hash_of({key: value for key, value in self.body().items() if key not in elsewhere})
 
     def named_columns(self) -> list[str]:
         """Return every column that the definition names, once, in the order in which it names them."""

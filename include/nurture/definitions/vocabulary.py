@@ -1,14 +1,10 @@
 """Vocabulary: what people write for a title, a department, an industry, and the word of ours that it means."""
 
-from functools import cache, cached_property
-from pathlib import Path
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
-from nurture.definitions import yaml12
 from nurture.definitions.model import Model, Name
 from nurture.normalise.vocabulary import Wording
-
-SHIPPED = Path(__file__).parents[2] / "vocabulary.yaml"
 
 Level = Literal["", "staff", "manager", "director", "executive"]
 
@@ -47,8 +43,6 @@ class Vocabulary(Model):
         """Find where the CRM says that a person stands."""
         return Wording({**self.lifecycles})
 
-
-@cache
-def load_vocabulary(path: Path = SHIPPED) -> Vocabulary:
-    """Read a vocabulary file; the project's own unless another is named."""
-    return Vocabulary.model_validate(yaml12.read(path.read_text(encoding="utf-8")))
+    def body(self) -> dict[str, Any]:
+        """Return what the lists say as JSON values; a set in one order, so that its hash is one."""
+        return {key: sorted(value) if isinstance(value, list) else value for key, value in super().body().items()}

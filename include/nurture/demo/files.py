@@ -19,7 +19,7 @@ FILES = {
     "exhibition_badges": "exhibition_badges.xlsx",
     "web_forms": "web_forms.jsonl",
     "seminar_attendees": "seminar_attendees.csv",
-    "business_cards": "business_cards_cp932.csv",
+    "business_cards_cp932": "business_cards_cp932.csv",
     "crm_export": "crm_export.csv",
 }
 BADGE = (
@@ -338,15 +338,15 @@ WRITERS: dict[str, Callable[[Path, date], "_Csv | _JsonLines | _Xlsx"]] = {
     "exhibition_badges": _Xlsx,
     "web_forms": _JsonLines,
     "seminar_attendees": lambda path, _: _Csv(path, "utf-8-sig", SEMINAR, csv.QUOTE_MINIMAL, "\n", b""),
-    "business_cards": _cards,
+    "business_cards_cp932": _cards,
     "crm_export": lambda path, _: _Csv(path, "utf-8", CRM, csv.QUOTE_MINIMAL, "\r\n", b""),
 }
 KEYS = {
     "exhibition_badges": "B{:07d}", "web_forms": "F{:07d}", "seminar_attendees": "S{:07d}",
-    "business_cards": "C{:07d}",
+    "business_cards_cp932": "C{:07d}",
     "crm_export": "003{:09d}AAA",
 }  # fmt: skip
 _ROWS = {
-    "exhibition_badges": _badge, "web_forms": _form, "seminar_attendees": _attendee, "business_cards": _card,
+    "exhibition_badges": _badge, "web_forms": _form, "seminar_attendees": _attendee, "business_cards_cp932": _card,
     "crm_export": _crm,
 }  # fmt: skip

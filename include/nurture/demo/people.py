@@ -22,7 +22,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 DAYS = 120  # the records lie within so many days before `until`
 PRODUCTS = ("cloud_backup", "shift_planner")
 FREEMAIL = ("freemail.example", "webmail.example", "mobile-mail.example")
-SOURCES = ("exhibition_badges", "web_forms", "seminar_attendees", "business_cards", "crm_export")
+SOURCES = ("exhibition_badges", "web_forms", "seminar_attendees", "business_cards_cp932", "crm_export")
 SHARES = (0.28, 0.30, 0.19, 0.11, 0.12)
 MOST_BADGES = 30_000  # no exhibition has more visitors; the rest come by the other ways
 
@@ -233,7 +233,7 @@ def visits(crowd: list[Person], random: Random) -> list[tuple[int, str, int]]:
             badges += source == "exhibition_badges"
             made.append((-1 - int(random.random() * (DAYS * 86_400 - 1)), source, at))
         if person.next_job is not None:  # Who moved was seen before and is seen after.
-            made.append((-random.randrange(1, 19 * 86_400), "business_cards", at))
+            made.append((-random.randrange(1, 19 * 86_400), "business_cards_cp932", at))
     made.sort()
     return made
 

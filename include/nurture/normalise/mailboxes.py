@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from publicsuffixlist import PublicSuffixList
 
+from nurture.normalise.domains import freemail_meant
 from nurture.normalise.texts import REMEMBERED
 
 _WRAPPING = re.compile(r"^(?:.*<\s*)?(?:mailto:)?\s*([^<>?\s]+@[^<>?\s]+?)(?:\?[^>]*)?(?:\s*>.*)?$", re.IGNORECASE)
@@ -19,6 +20,8 @@ _NOBODY = frozenset(
     }
 )  # fmt: skip
 _SUFFIXES = PublicSuffixList()
+_DIGITS = "0123456789"
+_SEVERAL = frozenset({"team", "group", "ml", "list", "all", "members", "dept"})  # the last word of a shared mailbox
 
 
 class Mailbox(NamedTuple):
@@ -30,6 +33,7 @@ class Mailbox(NamedTuple):
     is_role: bool
     is_freemail: bool
     unmailable: str | None
+    proposed: str | None  # the address that it may be a slip of: for a person to judge
 
 
 @lru_cache(REMEMBERED)
@@ -46,19 +50,21 @@ def read_mailbox(text: str, roles: frozenset[str], freemail: frozenset[str]) -> 
         address = match[1]
     local, _, host = address.rpartition("@")
     name = (_TAG.sub("", local) or local) if "+" in local else local
-    if name.rstrip("0123456789") in _NOBODY:
+    if name.rstrip(_DIGITS) in _NOBODY:
         return None
     domain = registrable(host)
     if host in ("gmail.com", "googlemail.com"):
         host, name = "gmail.com", name.replace(".", "")
+    meant = None if domain in freemail else freemail_meant(host, freemail)
     refused = "its dots are against RFC 5321 (an old docomo or au address): SendGrid refuses it"
     return Mailbox(
         address=address,
         key=f"{name}@{host}",
         domain=domain,
         is_role=_is_role(name, roles),
-        is_freemail=domain in freemail or host in freemail,
+        is_freemail=domain in freemail or host in freemail or meant is not None,
         unmailable=refused if ".." in local or local[0] == "." or local[-1] == "." else None,
+        proposed=f"{local}@{meant}" if meant else None,
     )
 
 
@@ -69,7 +75,7 @@ def registrable(host: str) -> str:
 
 
 def _is_role(local: str, roles: frozenset[str]) -> bool:
-    words = [word.rstrip("0123456789") for word in local.replace("-", ".").replace("_", ".").split(".")]
+    words = local.replace("-", ".").replace("_", ".").split(".")
     if len(words) > 3:
         return False
-    return local in roles or words[0] in roles or words[-1] in ("team", "group", "ml", "list", "all", "members", "dept")
+    return local in roles or words[0].rstrip(_DIGITS) in roles or words[-1].rstrip(_DIGITS) in _SEVERAL

@@ -18,6 +18,7 @@ _POST = (
 )
 _POST_BEFORE = re.compile(rf"^(?:{_POST}[\s・]*)+\s(?=\S{{2,}})")
 _POST_BEHIND = re.compile(rf"(?<=\S\S)(?:\s+{_POST})+$")
+_MARKUP = re.compile(r"<[a-zA-Z/!][^@>]*>")  # it is data, and shown as it came
 _MAY_BE_BESIDE = re.compile(r"[（(【\[〔＜<《「／/*＊※●○◎★☆■□]|[名人長役任査当締員]|[ーダ]$")
 _TITLES = re.compile(r"^(?:mr|mrs|ms|miss|dr|prof)\.?\s+", re.IGNORECASE)
 _LATIN = re.compile(r"^[\x00-\u024f\u2018\u2019]*$")
@@ -65,7 +66,7 @@ def _clean(text: str) -> str:
     text = tidy(text)
     if not text or is_nothing(text):
         return ""
-    if _MAY_BE_BESIDE.search(text):
+    if _MAY_BE_BESIDE.search(text) and not _MARKUP.search(text):
         text = _without_what_stands_beside(text)
     if text.isascii():
         return _TITLES.sub("", text).strip() if text[0] in "MmDdPp" else text

@@ -69,6 +69,67 @@ WORDS: dict[str, tuple[str, str]] = {
         "The database of Nurture does not answer. Airflow itself is well; try again in a moment.",
         "Nurture のデータベースが応答しません。少し待ってから、もう一度開いてください。",
     ),
+    # One lead's story: `nurture explain`.
+    "story": ("lead {lead_id}", "見込み客 {lead_id}"),
+    "also_known_as": ("also lead {ids}, found to be the same person", "{ids} も同じ方です"),
+    "joined_as": ("lead {merged} joined lead {survivor}: {reason}", "{merged} を {survivor} に統合: {reason}"),
+    "undone": ("undone {day}", "{day} に取り消し"),
+    "stands": ("stands with the product at: {place}", "この商品での位置: {place}"),
+    "met": ("Where we met", "出会い"),
+    "permission": ("Permission", "配信の許諾"),
+    "no_consent": ("no evidence of consent: no mail goes out", "許諾の記録がなく、メールは送られません"),
+    "refused_cell": ("refused {cell} ({how})", "{cell} を停止（{how}）"),
+    "refusal_ended": ("until {day}", "{day} に解除"),
+    "suppressed": ("{address} must not be mailed: {reason}", "{address} には送信禁止: {reason}"),
+    "segments": ("Segments", "セグメント"),
+    "member_since": ("in since {day}", "{day} から対象"),
+    "member_until": ("was in, {spans}", "以前に対象（{spans}）"),
+    "never_member": ("never in", "対象になったことはない"),
+    "next_run_joins": ("meets the condition: the next run takes them in", "条件を満たすので、次の実行で加わる"),
+    "next_run_leaves": ("no longer meets the condition: the next run ends it", "条件から外れたので、次の実行で外れる"),
+    "condition:all": ("every one of", "すべて"),
+    "condition:any": ("one at least of", "いずれか"),
+    "condition:none": ("not one of", "どれでもない"),
+    "known": ("is: {value}", "実際: {value}"),
+    "scenarios": ("Scenarios", "シナリオ"),
+    "walks": ("since {since}, at {step} since {step_at}", "{since} に参加、{step_at} から {step}"),
+    "walked": ("{since} to {until}: {reason}", "{since} から {until}: {reason}"),
+    "held_out": ("held out: walks unsent, to be compared with", "比較のため送らずに進む"),
+    "mails_of_lead": ("Mails", "メール"),
+    "because": ("because {reason}", "理由: {reason}"),
+    "sent": ("sent {at}", "{at} 送信"),
+    "due": ("due {at}", "{at} 予定"),
+    "not_sent_because": ("not sent: {reason}", "送らず: {reason}"),
+    "waited": ("{at} not now: {reason}, until {until}", "{at} 見送り: {reason}、{until} まで"),
+    "nobody_knows": ("nobody knows whether it was taken", "届いたか分からない"),
+    "did": ("What they did", "行動"),
+    "score": ("Score {score} = fit {fit} + engagement {engagement}", "スコア {score} = 属性 {fit} + 行動 {engagement}"),
+    "so": ("yes", "該当"),
+    "not_so": ("no", "非該当"),
+    "not_scored": ("Not scored yet; the rules would give", "まだ採点されていません。規則による点"),
+    "score_of": ("as of {at}", "{at} 現在"),
+    "score_line": ("{times} times, last {day}", "{times} 回、最後は {day}"),
+    "bounded": ("at most {number}", "上限 {number}"),
+    "sales": ("Sales", "営業"),
+    "condition_for_sales": ("ready when", "引き渡しの条件"),
+    "was_ready": ("ready {day} with score {score}", "{day} スコア {score} で見込み確定"),
+    "handed": ("to {crm} {day}", "{day} {crm} へ引き渡し"),
+    "returned": ("returned {day}: {reason}", "{day} 差し戻し: {reason}"),
+    "nothing": ("nothing", "なし"),
+    "proof": ("Proof of mail {number}", "メール {number} の証跡"),
+    "definition": ("Definition", "定義"),
+    "content": ("Content", "本文"),
+    "consent": ("Consent", "許諾"),
+    "request": ("Request", "送信要求"),
+    "became": ("What became of it", "その後"),
+    "reason": ("Why this lead", "選ばれた理由"),
+    "visited": ("Visited", "閲覧"),
+    "submitted": ("Submitted", "フォーム送信"),
+    "attended": ("Attended", "参加"),
+    "basis:consent": ("consent", "同意"),
+    "basis:business_card": ("business card", "名刺"),
+    "basis:published_address": ("published address", "公表されたアドレス"),
+    "basis:existing_customer": ("existing customer", "取引先"),
     "kind:history": ("history", "履歴"),
     "kind:scheduled": ("scheduled", "定期"),
     "kind:manual": ("by hand", "手動"),
@@ -95,7 +156,12 @@ REASONS: dict[str, tuple[str, str]] = {
     "frequency cap": ("frequency cap", "頻度の上限"),
     "outside business hours": ("out of hours", "営業時間外"),
     "daily budget": ("daily budget", "一日の上限"),
-    "one at a time for a mailbox": ("waits its turn", "順番待ち"),
+    "enough people of the company": ("enough people of a company", "一社あたりの人数の上限"),
+    "consent lapsed": ("consent lapsed", "同意の期限切れ"),
+    "sent before the restore": ("sent before a restore", "復元前に送信済み"),
+    "awaiting approval": ("awaits approval", "承認待ち"),
+    "not approved": ("not approved", "承認されなかった"),
+    "held": ("sending is held", "送信を停止中"),
 }
 
 
@@ -119,14 +185,15 @@ class Words:
         """Return the most frequent reasons of `rows` in words with their numbers; the others as one number."""
         counted: dict[str, int] = {}
         for row in rows:
-            reason = self._reason(row["reason"])
+            reason = self.reason(row["reason"])
             counted[reason] = counted.get(reason, 0) + row["messages"]
         ordered = sorted(counted.items(), key=lambda pair: -pair[1])
         told = [f"{reason} {number:,}" for reason, number in ordered[:most]]
         others = sum(number for _, number in ordered[most:])
         return [*told, self("more", number=f"{others:,}")] if others else told
 
-    def _reason(self, reason: str) -> str:
+    def reason(self, reason: str) -> str:
+        """Return a reason as its family is called; one that is not known is shown as it is."""
         found = next((words for start, words in REASONS.items() if reason.startswith(start)), None)
         return found[self._column] if found else reason
 

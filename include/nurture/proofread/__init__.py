@@ -33,8 +33,9 @@ def proofread(product: Product, email: str) -> list[Finding]:
     """Return everything that is wrong with an email: its names, its law, its links, its letters, its form."""
     files = sources(product, email)
     found = names.unknown(product, email, files)
+    found += [finding for source in files if source.is_mjml for finding in mjml.elements(source)]
     is_renderable = not any(finding.line for finding in found)  # what was found would stop it, and be said again
-    found += [finding for source in files if source.is_mjml for finding in mjml.names(source)]
+    found += [finding for source in files if source.is_mjml for finding in mjml.details(source)]
     if not letters.one_line(product.emails[email].subject):
         found.append(Finding("subject", "a subject is one line", 2))
     found += selling(product, email, files)

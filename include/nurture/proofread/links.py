@@ -31,6 +31,8 @@ def _wrong(where: str, what: str) -> tuple[str, bool] | None:
         return "is written into the mail, which Gmail and Outlook do not show: put it on a server", False
     if not where or where.startswith("#"):
         return "leads nowhere: write where to, with https://", False
+    if where.startswith("/") and not where.startswith("//"):
+        return "names no site: write it in full, or `site` in product.yaml", False
     scheme, colon, rest = where.partition(":")
     if (
         where.startswith("//")

@@ -37,10 +37,9 @@ _TAG = re.compile(r"""<(?P<name>[a-zA-Z][\w-]*)(?P<attributes>(?:[^<>"']|"[^"]*"
 _NAME = re.compile(r"""([^\s=/"']+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 
 
-def names(source: Source) -> Iterator[Finding]:
-    """Yield every element and attribute that MJML lacks, and every image without alt."""
-    text = _JINJA.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source.text)
-    for tag in _TAG.finditer(text):
+def elements(source: Source) -> Iterator[Finding]:
+    """Yield every element that MJML lacks."""
+    for tag in _tags(source):
         name, line = tag["name"], source.line_at(tag.start())
         if name == "mj-include":
             message = 'MJML\'s own <mj-include> reads no file here: write {% include "name.mjml" %}, kept in layout/'
@@ -48,11 +47,22 @@ def names(source: Source) -> Iterator[Finding]:
         elif name.startswith("mj") and name not in ELEMENTS:
             mend = instead(f"<{name}>", [f"<{known}>" for known in sorted(ELEMENTS)])
             yield Finding(source.part, f"unknown element <{name}>: {mend}", line)
-        elif name in ELEMENTS:
+
+
+def details(source: Source) -> Iterator[Finding]:
+    """Yield every attribute that MJML lacks, and every image without alt."""
+    for tag in _tags(source):
+        name = tag["name"]
+        if name in ELEMENTS:
             for attribute in _NAME.finditer(tag["attributes"]):
                 if attribute[1] not in ATTRIBUTES:
                     message = f"unknown attribute {attribute[1]!r}: {instead(attribute[1], sorted(ATTRIBUTES))}"
                     yield Finding(source.part, message, source.line_at(tag.start("attributes") + attribute.start()))
         if name in ("mj-image", "mj-carousel-image", "img") and not re.search(r"\salt\s*=", tag["attributes"]):
             message = 'an image needs alt, for those who do not see it (alt="" for decoration)'
-            yield Finding(source.part, message, line)
+            yield Finding(source.part, message, source.line_at(tag.start()))
+
+
+def _tags(source: Source) -> list[re.Match[str]]:
+    """Return the tags of a template, what Jinja makes left blank."""
+    return list(_TAG.finditer(_JINJA.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source.text)))

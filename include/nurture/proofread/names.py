@@ -1,15 +1,16 @@
 """Names: what a template asks for exists, all of it found in one reading, before anything is rendered."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2 import nodes
 
 from nurture.definitions.nearest import instead
 from nurture.definitions.products import Product
-from nurture.emails import CONTEXT, VALUES, environment
+from nurture.emails import CONTEXT, VALUES, environment, parsed
 from nurture.proofread.finding import Finding, Source
 
 
@@ -21,14 +22,15 @@ def unknown(product: Product, email: str, files: list[Source]) -> list[Finding]:
     asked: set[str] = set()
     for source in files:
         try:
-            tree = _parse(jinja, source.text)
+            names = _Names.of(jinja, source.text)
         except jinja2.TemplateSyntaxError as error:
-            found.append(Finding(source.part, _said(error.message or "", jinja), error.lineno))
+            found.append(Finding(source.part, error.message or "not readable", error.lineno))
             continue
-        found += _templates(tree, source, jinja, product.layout)
-        found += _free_names(tree, source, jinja)
-        aliases = _aliases(tree, jinja, product.layout)
-        for node in tree.find_all(nodes.Getattr):
+        found += _templates(names, source, jinja, product.layout)
+        found += _free_names(names, source)
+        found += _filters(names, source, jinja)
+        aliases = _aliases(names, jinja, product.layout)
+        for node in names.attributes:
             if isinstance(node.node, nodes.Name) and node.node.name == "shown":
                 asked.add(node.attr)
             if message := _attribute(node, product, blocks if not source.is_layout else None, aliases):
@@ -40,26 +42,66 @@ def unknown(product: Product, email: str, files: list[Source]) -> list[Finding]:
     return found
 
 
-@lru_cache(maxsize=64)
-def _parse(jinja: jinja2.Environment, text: str) -> nodes.Template:
-    """Read a template, and refuse what only compiling finds (filters, tests)."""
-    jinja.compile(text)
-    return jinja.parse(text)
+@dataclass
+class _Names:
+    """What a template speaks of, gathered in one walk through its syntax tree."""
 
+    templates: list[nodes.Extends | nodes.Import | nodes.FromImport | nodes.Include] = field(default_factory=list)
+    blocks: list[nodes.Block] = field(default_factory=list)
+    attributes: list[nodes.Getattr] = field(default_factory=list)
+    filters: list[nodes.Filter | nodes.Test] = field(default_factory=list)
+    asked: list[nodes.Name] = field(default_factory=list)
+    given: set[str] = field(default_factory=lambda: {*CONTEXT, "super", "self", "caller", "varargs", "kwargs"})
+    offered: list[str] = field(default_factory=list)
 
-def _said(message: str, jinja: jinja2.Environment) -> str:
-    for kind, known in (("filter", jinja.filters), ("test", jinja.tests)):
-        if message.startswith(f"No {kind} named "):
-            name = message.split("'")[1]
-            return f"unknown {kind} {name!r}: {instead(name, sorted(known))}"
-    return message
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, jinja: jinja2.Environment, text: str) -> "_Names":
+        """Read a template; raises `TemplateSyntaxError`."""
+        tree = parsed(jinja, text)
+        names = cls()
+        names.given |= set(jinja.globals)
+        ahead: list[nodes.Node] = [tree]
+        while ahead:
+            node = ahead.pop()
+            names._take(node)
+            ahead.extend(node.iter_child_nodes())
+        for node in tree.body:
+            if isinstance(node, nodes.Macro):
+                names.offered.append(node.name)
+            elif isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name):
+                names.offered.append(node.target.name)
+        return names
+
+    def _take(self, node: nodes.Node) -> None:
+        match node:
+            case nodes.Extends() | nodes.Import() | nodes.FromImport() | nodes.Include():
+                self.templates.append(node)
+                if isinstance(node, nodes.Import):
+                    self.given.add(node.target)
+                elif isinstance(node, nodes.FromImport):
+                    self.given |= {name if isinstance(name, str) else name[1] for name in node.names}
+            case nodes.Block():
+                self.blocks.append(node)
+            case nodes.Getattr():
+                self.attributes.append(node)
+            case nodes.Filter() | nodes.Test():
+                self.filters.append(node)
+            case nodes.Macro():
+                self.given.add(node.name)
+            case nodes.Name(ctx="load"):
+                self.asked.append(node)
+            case nodes.Name():
+                self.given.add(node.name)
+            case _:
+                pass
 
 
 def _templates(
-    tree: nodes.Template, source: Source, jinja: jinja2.Environment, layout: Mapping[str, str]
+    names: _Names, source: Source, jinja: jinja2.Environment, layout: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Find layout files that are not there, and blocks that the frame does not have: their words would be lost."""
-    for node in tree.find_all((nodes.Extends, nodes.Import, nodes.FromImport, nodes.Include)):
+    for node in names.templates:
         named = node.template
         if not isinstance(named, nodes.Const):
             continue
@@ -67,41 +109,35 @@ def _templates(
             mend = instead(str(named.value), sorted(layout))
             yield Finding(source.part, f"there is no layout/{named.value}: {mend}", node.lineno)
         elif isinstance(node, nodes.Extends):
-            frame = [block.name for block in _parse(jinja, layout[named.value]).find_all(nodes.Block)]
-            for block in tree.find_all(nodes.Block):
+            frame = [block.name for block in _Names.of(jinja, layout[named.value]).blocks]
+            for block in names.blocks:
                 if block.name not in frame:
                     message = f"layout/{named.value} has no block {block.name!r}: {instead(block.name, frame)}"
                     yield Finding(source.part, message, block.lineno)
 
 
-def _free_names(tree: nodes.Template, source: Source, jinja: jinja2.Environment) -> Iterator[Finding]:
-    given = {*CONTEXT, *jinja.globals, "super", "self", "caller"}
-    for node in tree.find_all((nodes.Import, nodes.Macro, nodes.Name)):
-        if isinstance(node, nodes.Name):
-            given |= {node.name} if node.ctx != "load" else set()
-        else:
-            given.add(node.target if isinstance(node, nodes.Import) else node.name)
-    free = meta.find_undeclared_variables(tree) - given
-    for node in tree.find_all(nodes.Name):
-        if node.name in free:
+def _free_names(names: _Names, source: Source) -> Iterator[Finding]:
+    for node in names.asked:
+        if node.name not in names.given:
             yield Finding(source.part, f"unknown name {node.name!r}: {instead(node.name, CONTEXT)}", node.lineno)
 
 
-def _aliases(tree: nodes.Template, jinja: jinja2.Environment, layout: Mapping[str, str]) -> dict[str, list[str]]:
+def _filters(names: _Names, source: Source, jinja: jinja2.Environment) -> Iterator[Finding]:
+    for node in names.filters:
+        kind, known = ("filter", jinja.filters) if isinstance(node, nodes.Filter) else ("test", jinja.tests)
+        if node.name not in known:
+            yield Finding(
+                source.part, f"unknown {kind} {node.name!r}: {instead(node.name, sorted(known))}", node.lineno
+            )
+
+
+def _aliases(names: _Names, jinja: jinja2.Environment, layout: Mapping[str, str]) -> dict[str, list[str]]:
     """Return what each imported layout file offers, by the name that it was given."""
     return {
-        node.target: _offered(_parse(jinja, layout[node.template.value]))
-        for node in tree.find_all(nodes.Import)
-        if isinstance(node.template, nodes.Const) and node.template.value in layout
+        node.target: _Names.of(jinja, layout[node.template.value]).offered
+        for node in names.templates
+        if isinstance(node, nodes.Import) and isinstance(node.template, nodes.Const) and node.template.value in layout
     }
-
-
-def _offered(tree: nodes.Template) -> list[str]:
-    macros = [node.name for node in tree.body if isinstance(node, nodes.Macro)]
-    sets = [
-        node.target.name for node in tree.body if isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name)
-    ]
-    return macros + sets
 
 
 def _attribute(

@@ -1,23 +1,22 @@
-"""Files: split csv, xlsx and jsonl into rows, in flat memory; a row that cannot be split keeps its bytes and why."""
+"""Files: split csv and jsonl into rows, in flat memory; a row that cannot be split keeps its bytes and why."""
 
 import codecs
 import csv
 import io
 import unicodedata
-import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any, NamedTuple
-from xml.etree.ElementTree import ParseError
 
 import msgspec
 
+from nurture.definitions.sources import SourceDefinition
 from nurture.problem import Problem
 
 CHUNK = 1 << 20
-_json = msgspec.json.Encoder(order="sorted").encode
+as_json = msgspec.json.Encoder(order="sorted").encode
 LONGEST_LINE = 1 << 20  # bytes; what is longer is cut, and its pieces are rejected one by one
 TITLE_ROWS = 50  # the header stands within so many rows
 _BOM = codecs.BOM_UTF8
@@ -52,10 +51,19 @@ class Table:
 
 
 class Columns(NamedTuple):
-    """The columns that a definition names, and those of them that a file must have."""
+    """The columns that a definition names, those of them that must be there, and what else each may be called."""
 
     named: Sequence[str]
     needed: Sequence[str]
+    called: dict[str, str]  # a folded heading -> the column that it is
+
+    @classmethod
+    def of(cls, definition: SourceDefinition) -> "Columns":
+        """Return the columns of a source's definition."""
+        named, optional = definition.named_columns(), set(definition.optional)
+        called = {_folded(other): column for column, others in definition.headings.items() for other in others}
+        called |= {_folded(column): column for column in named}
+        return cls(named, [column for column in named if column not in optional], called)
 
 
 def open_csv(stream: IO[bytes], encoding: str, columns: Columns, file: str) -> Table:
@@ -65,7 +73,7 @@ def open_csv(stream: IO[bytes], encoding: str, columns: Columns, file: str) -> T
     one with `surrogateescape`, so that a row with bad bytes spoils no other and keeps its bytes.
     """
     records = _Records(stream, encoding)
-    header = _header((record.values for record in records if isinstance(record, _Record)), columns, file)
+    header = find_header((record.values for record in records if isinstance(record, _Record)), columns, file)
     records.width = len(header)
     return Table(header, _csv_rows(records, header))
 
@@ -76,31 +84,6 @@ def open_jsonl(stream: IO[bytes], columns: Columns, file: str) -> Table:
     Walking them raises Problem at the file's end when a needed column was in no row.
     """
     return Table(list(columns.named), _json_rows(stream, columns, file))
-
-
-def open_xlsx(stream: IO[bytes], columns: Columns, file: str) -> Table:
-    """Return the rows of the first sheet that has a header with all the needed columns.
-
-    A formula is data: it is kept as it is written and never evaluated.
-    """
-    import openpyxl  # It takes 0.2 s to import, and only this kind of file needs it.
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = openpyxl.load_workbook(stream, read_only=True, data_only=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ParseError, ValueError) as error:
-        raise Problem(f"{file} is no readable xlsx file (is it protected by a password?): {error}") from error
-    failure: Problem | None = None
-    for sheet in book.worksheets:
-        sheet.reset_dimensions()  # Some writers say that a sheet is one cell large.
-        rows = enumerate(sheet.iter_rows(values_only=True), start=1)
-        try:
-            header = _header((_without_end([_text(cell) for cell in cells]) for _, cells in rows), columns, file)
-        except Problem as problem:
-            failure = failure if failure and "its columns are" in str(failure) else problem
-            continue
-        return Table(header, _xlsx_rows(rows, header, file))
-    raise failure or Problem(f"{file} has no sheet")
 
 
 def detect_encoding(stream: IO[bytes]) -> str:
@@ -214,7 +197,15 @@ def _csv_rows(records: Iterable[_Record | Broken], header: list[str]) -> Iterato
         elif b"\0" in raw:
             yield Broken(line, f"NUL byte at {raw.index(0)}", raw)
         elif any(values) and values != header:
-            yield Row(line, values, _json(dict(zip(header, values, strict=True))), raw)
+            yield Row(line, values, as_json(dict(zip(header, values, strict=True))), raw)
+
+
+def row_of(line: int, header: list[str], values: list[str], raw: bytes = b"") -> Row | Broken:
+    """Return a row that came as values; without bytes of its own its JSON stands for them."""
+    payload = as_json(dict(zip(header, values, strict=True)))
+    if b"\\u0000" in payload:
+        return Broken(line, "NUL character, which no text can hold", raw or payload)
+    return Row(line, values, payload, raw or payload)
 
 
 def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row | Broken]:
@@ -229,7 +220,7 @@ def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row |
         try:
             raw.decode()
             read = msgspec.json.decode(raw.rstrip())
-            payload = _json(read)
+            payload = as_json(read)
         except UnicodeDecodeError as error:
             yield Broken(line, f"undecodable bytes at {error.start}", raw)
             continue
@@ -242,68 +233,44 @@ def _json_rows(stream: IO[bytes], columns: Columns, file: str) -> Iterator[Row |
             yield Broken(line, "NUL character, which no text can hold", raw)
         else:
             seen.update(dict.fromkeys(read))
-            values = [cell if type(cell := read.get(name)) is str else _text(cell) for name in columns.named]
+            values = [cell if type(cell := read.get(name)) is str else text_of(cell) for name in columns.named]
             yield Row(line, values, payload, raw)
     missing = [column for column in columns.needed if column not in seen]
     if seen and missing:
-        raise _lacks(file, missing, seen)
+        raise lacks(file, missing, seen)
 
 
-def _xlsx_rows(rows: Iterator[tuple[int, tuple[Any, ...]]], header: list[str], file: str) -> Iterator[Row | Broken]:
-    width = len(header)
-    try:
-        for line, cells in rows:
-            values = [_text(cell) for cell in cells[:width]]
-            values += [""] * (width - len(values))
-            beyond = [place for place, cell in enumerate(cells[width:], start=width + 1) if cell not in (None, "")]
-            if beyond:
-                raw = _json([_text(cell) for cell in cells])
-                yield Broken(line, f"column count {beyond[-1]}, expected {width}", raw)
-            elif any(values) and values != header:
-                yield Row(line, values, _json(dict(zip(header, values, strict=True))), _json(values))
-    except (zipfile.BadZipFile, ParseError, KeyError, ValueError) as error:
-        raise Problem(f"{file} breaks off: {error}") from error
-
-
-def _header(rows: Iterable[Sequence[str]], columns: Columns, file: str) -> list[str]:
+def find_header(rows: Iterable[Sequence[str]], columns: Columns, file: str) -> list[str]:
     """Return the first row that has all the needed columns; raise Problem with the columns there are."""
     best: Sequence[str] = ()
     most = 0
     for seen, values in enumerate(rows):
-        names = {_folded(value) for value in values}
-        found = sum(_folded(column) in names for column in columns.needed)
+        names = {columns.called.get(_folded(value)) for value in values}
+        found = sum(column in names for column in columns.needed)
         if found == len(columns.needed):
-            return _named(values, columns.named)
+            return _named(values, columns.called)
         if found > most or not best:
             best, most = values, found
         if seen >= TITLE_ROWS:
             break
     if not best:
         raise Problem(f"{file} is empty")
-    names = {_folded(value) for value in best}
-    raise _lacks(
-        file, [column for column in columns.needed if _folded(column) not in names], [name for name in best if name]
-    )
+    names = {columns.called.get(_folded(value)) for value in best}
+    raise lacks(file, [column for column in columns.needed if column not in names], [name for name in best if name])
 
 
-def _lacks(file: str, missing: Sequence[str], columns: Iterable[str]) -> Problem:
+def lacks(file: str, missing: Sequence[str], columns: Iterable[str]) -> Problem:
+    """Return the Problem of a mapping that names columns which are not there."""
     what = "column" if len(missing) == 1 else "columns"
     shown = ", ".join(columns)
     return Problem(f"{file} lacks the {what} {', '.join(missing)}; its columns are {shown[:1000]}")
 
 
-def _without_end(values: list[str]) -> list[str]:
-    while values and not values[-1]:
-        values.pop()
-    return values
-
-
-def _named(values: Sequence[str], named: Sequence[str]) -> list[str]:
+def _named(values: Sequence[str], called: dict[str, str]) -> list[str]:
     """Name each column once, as the definition writes it where it does; a second one of a name gets a number."""
-    as_named = {_folded(column): column for column in named}
     names: list[str] = []
     for place, value in enumerate(values, start=1):
-        name = as_named.get(_folded(value)) or value.strip() or f"column {place}"
+        name = called.get(_folded(value)) or value.strip() or f"column {place}"
         names.append(name if name not in names else f"{name} ({place})")
     return names
 
@@ -312,7 +279,7 @@ def _folded(column: str) -> str:
     return unicodedata.normalize("NFKC", column).strip().casefold()
 
 
-def _text(cell: Any) -> str:
+def text_of(cell: Any) -> str:
     """Return a cell or a JSON value as the text that the same value has in a csv file."""
     if isinstance(cell, str):
         return cell
@@ -325,7 +292,9 @@ def _text(cell: Any) -> str:
     if isinstance(cell, date | datetime):
         return cell.isoformat()
     if isinstance(cell, dict | list):
-        return _json(cell).decode()
+        return as_json(cell).decode()
+    if isinstance(cell, bytes | memoryview):
+        return bytes(cell).hex()
     return str(cell)
 
 

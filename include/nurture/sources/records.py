@@ -54,7 +54,7 @@ class Reader:
         place = {column: at for at, column in enumerate(columns)}
         self._key = [place.get(column) for column in definition.key]
         self._date = place.get(definition.date) if definition.date else None
-        at = {field: place.get(column) for field, column in definition.columns.items()}
+        at = {field: place.get(column) for field, column in sorted(definition.columns.items())}
         self._names = [at.get("last_name"), at.get("first_name"), at.get("full_name")]
         self._email = at.get("email")
         phones = ((at.get("mobile"), True), (at.get("phone"), False))
@@ -74,7 +74,7 @@ class Reader:
     def read(self, values: Sequence[str]) -> Record:
         """Return the row's record; raise Refused."""
         source_key = "|".join(tidy(values[at]) if at is not None else "" for at in self._key)
-        fields, keys, unmailable = self._person(values)
+        fields, keys, facts = self._person(values)
         if not (_REACHING & keys.keys() or ("name" in keys and (_LOCATING & keys.keys() or "address" in fields))):
             is_footer = self._definition.format == "xlsx" and not source_key.strip("|")
             raise Refused("" if is_footer else "no way to reach or identify")
@@ -85,14 +85,15 @@ class Reader:
         occurred_at = None
         if self._date is not None and not is_nothing(values[self._date]):
             occurred_at = _moment(values[self._date], self._zone)
-        facts = self._facts(values, has_mailbox="email" in keys, unmailable=unmailable)
+        self._add_facts(facts, values, has_mailbox="email" in keys)
         source_key = _CONTROLS.sub("", source_key)
         return Record(source_key, _json(fields), _json(keys), _json(facts), occurred_at)
 
-    def _person(self, values: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], str | None]:
-        """Return what is shown of the person, what is matched, and why no mail can go there (None: it can)."""
+    def _person(self, values: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Return what is shown of the person, what is matched, and what is to be known of the address."""
         fields: dict[str, Any] = {}
         keys: dict[str, Any] = {}
+        facts: dict[str, Any] = {}
         last, first, full = (values[at] if at is not None else "" for at in self._names)
         name = read_name(last, first, full)
         if name:
@@ -102,8 +103,9 @@ class Reader:
         for at, understand in self._columns:
             if text := values[at]:
                 shown, matched = understand(text)
-                fields.update(shown)
-                keys.update(matched)
+                fields |= shown
+                if matched:
+                    keys |= matched
         if "crm_id" in keys:
             keys["crm_id"] = f"{self._definition.crm or self._definition.source}/{keys['crm_id']}"
         if "department_function" not in fields and "title" in fields:
@@ -119,6 +121,8 @@ class Reader:
                 keys["is_freemail"] = True
             else:
                 keys["domain"] = mailbox.domain
+            _put(facts, "unmailable", mailbox.unmailable)
+            _put(facts, "proposed_email", mailbox.proposed)
         for at, in_mobile_column in self._phones:
             if text := values[at]:
                 _read_phone(text, in_mobile_column, fields, keys)
@@ -126,12 +130,9 @@ class Reader:
             postal, address = (values[at] if at is not None else "" for at in self._places)
             if postal or address:
                 _put(fields, "region", region_of(postal, address))
-        return fields, keys, mailbox.unmailable if mailbox else None
+        return fields, keys, facts
 
-    def _facts(self, values: Sequence[str], *, has_mailbox: bool, unmailable: str | None) -> dict[str, Any]:
-        facts: dict[str, Any] = {}
-        if unmailable:
-            facts["unmailable"] = unmailable
+    def _add_facts(self, facts: dict[str, Any], values: Sequence[str], *, has_mailbox: bool) -> None:
         if has_mailbox and self._consent is not None:
             _put(facts, "consent", self._consent(values))
         if self._opt_out is not None:
@@ -141,7 +142,6 @@ class Reader:
         first_touch = {fact: text for fact, place in self._first_touch if (text := values[place].strip())}
         if first_touch:
             facts["first_touch"] = first_touch
-        return facts
 
     def _consent_of(self, place: dict[str, int]) -> "Says | None":
         consent = self._definition.consent

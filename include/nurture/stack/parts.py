@@ -62,7 +62,8 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Return the environment of every part; what the owner wrote into `secrets.env` has the last word."""
         server = self.database()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        airflows = [name for name in os.environ if name.startswith("AIRFLOW") and not name.startswith("AIRFLOW_CONN_")]
+        kept = {name: value for name, value in os.environ.items() if name not in airflows}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
         secrets = self.home.secrets()
         loopback = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1"]))

@@ -12,7 +12,7 @@ def job_change_with_mobile(cast: Cast) -> None:
     company = cast.employer()
     after = before.at(company=company, email=cast.mailbox(before, company))
     for who in (before, before, after):
-        cast.seen(who, "job_change_with_mobile", source="business_cards", mobile=who.mobile, email=who.email)
+        cast.seen(who, "job_change_with_mobile", source="business_cards_cp932", mobile=who.mobile, email=who.email)
 
 
 @scene
@@ -48,7 +48,7 @@ def married_with_mobile(cast: Cast) -> None:
     after = after.at(email=cast.mailbox(after, before.company, "{g}.{s}"))
     for who in (before, after):
         cast.seen(
-            who, "married_with_mobile", source="business_cards", style="kanji", email=who.email, mobile=who.mobile
+            who, "married_with_mobile", source="business_cards_cp932", style="kanji", email=who.email, mobile=who.mobile
         )
 
 
@@ -84,7 +84,7 @@ def alias(cast: Cast) -> None:
         cast.seen(
             who,
             "alias",
-            source="business_cards",
+            source="business_cards_cp932",
             style="kanji",
             mobile=who.mobile,
             email=cast.mailbox(who, who.company, pattern),
@@ -103,7 +103,7 @@ def department_change(cast: Cast) -> None:
         style="kanji",
         email="",
         phone=who.company.phone(after.line),
-        source="business_cards",
+        source="business_cards_cp932",
     )
 
 
@@ -114,4 +114,4 @@ def two_jobs(cast: Cast) -> None:
     company = cast.employer()
     second = who.at(company=company, email=cast.mailbox(who, company))
     for job in (who, second):
-        cast.seen(job, "two_jobs", source="business_cards", style="kanji", email=job.email, mobile=who.mobile)
+        cast.seen(job, "two_jobs", source="business_cards_cp932", style="kanji", email=job.email, mobile=who.mobile)

@@ -36,10 +36,10 @@ def namesakes_at_namesakes(cast: Cast) -> None:
     name = born(cast.random.choice(words.SURNAMES[:20]), cast.random.choice(words.GIVEN_NAMES))
     for company in (here, there):
         who = cast.person(company, **name)
-        cast.seen(who, "namesakes_at_namesakes", source="business_cards", style="kanji", email=who.email)
+        cast.seen(who, "namesakes_at_namesakes", source="business_cards_cp932", style="kanji", email=who.email)
         cast.seen(who, "namesakes_at_namesakes", source="exhibition_badges", style="kanji", email="", mobile="")
         colleague = cast.person(company)
-        cast.seen(colleague, "namesakes_at_namesakes", source="business_cards")
+        cast.seen(colleague, "namesakes_at_namesakes", source="business_cards_cp932")
 
 
 @scene

@@ -62,7 +62,7 @@ def rep_own_contact(cast: Cast) -> None:
     mobile = cast.mobile()
     for _ in range(8):
         who = cast.person()
-        cast.seen(who, "rep_own_contact", source="business_cards", email=rep, mobile=mobile)
+        cast.seen(who, "rep_own_contact", source="business_cards_cp932", email=rep, mobile=mobile)
         cast.seen(who, "rep_own_contact", email=who.email)
 
 
@@ -71,7 +71,7 @@ def rep_own_contact_twice(cast: Cast) -> None:
     """Play: a rep does so for two people only."""
     rep, mobile = f"rep{cast.random.randrange(10**6)}@jisha-mihon.example", cast.mobile()
     for _ in TWICE:
-        cast.seen(cast.person(), "rep_own_contact_twice", source="business_cards", email=rep, mobile=mobile)
+        cast.seen(cast.person(), "rep_own_contact_twice", source="business_cards_cp932", email=rep, mobile=mobile)
 
 
 @scene
@@ -172,7 +172,9 @@ def switchboard_as_mobile(cast: Cast) -> None:
     )
     for _ in TWICE:
         who = cast.person(company, mobile="")
-        cast.seen(who, "switchboard_as_mobile", source="business_cards", email=who.email, mobile=number, phone=number)
+        cast.seen(
+            who, "switchboard_as_mobile", source="business_cards_cp932", email=who.email, mobile=number, phone=number
+        )
 
 
 @scene
@@ -181,8 +183,8 @@ def secretary(cast: Cast) -> None:
     who = cast.person()
     boss = another(cast, who, email=who.email, title="代表取締役社長", mobile=cast.mobile())
     cast.seen(who, "secretary", style="kanji", email=who.email)
-    cast.seen(boss, "secretary", style="kanji", email=who.email, mobile=boss.mobile, source="business_cards")
-    cast.seen(boss, "secretary", style="kanji", email="", mobile=boss.mobile, source="business_cards")
+    cast.seen(boss, "secretary", style="kanji", email=who.email, mobile=boss.mobile, source="business_cards_cp932")
+    cast.seen(boss, "secretary", style="kanji", email="", mobile=boss.mobile, source="business_cards_cp932")
 
 
 @scene
@@ -193,7 +195,7 @@ def neighbouring_numbers(cast: Cast) -> None:
     for place in range(1, 4):
         who = cast.person(company, email=f"pc{place:03d}.{cast.people}@{company.domain}", mobile=f"{number}{place}")
         for _ in TWICE:
-            cast.seen(who, "neighbouring_numbers", email=who.email, mobile=who.mobile, source="business_cards")
+            cast.seen(who, "neighbouring_numbers", email=who.email, mobile=who.mobile, source="business_cards_cp932")
 
 
 @scene

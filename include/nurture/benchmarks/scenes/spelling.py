@@ -187,7 +187,7 @@ def swapped_columns(cast: Cast) -> None:
         kana="",
         email="" if cast.random.random() < 0.5 else who.email,
         phone=who.company.phone(),
-        source="business_cards",
+        source="business_cards_cp932",
     )
 
 
@@ -264,7 +264,7 @@ def dirty_date(cast: Cast) -> None:
         "dirty_date",
         email=who.email,
         day=day,
-        source=cast.random.choice(("seminar_attendees", "business_cards", "crm_export")),
+        source=cast.random.choice(("seminar_attendees", "business_cards_cp932", "crm_export")),
     )
 
 
