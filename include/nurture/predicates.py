@@ -47,12 +47,13 @@ _TARGETS = {
 }  # fmt: skip
 
 
-def fill_audience(conn: sa.Connection, condition: c.Condition, product: Product, as_of: datetime) -> None:
-    """Put the leads who meet a condition into the temporary table `audience`, in place of who was there."""
+def fill_audience(conn: sa.Connection, condition: c.Condition | None, product: Product, as_of: datetime) -> None:
+    """Put who meets a condition (None: nobody) into the temporary table `audience`, in place of who was there."""
     sql = db.statements("predicates")
     db.run(conn, sql.create_audience)
     db.run(conn, sql.clear_audience)
-    conn.execute(sa.insert(_audience).from_select(["lead_id"], audience(condition, product, as_of)))
+    if condition is not None:
+        conn.execute(sa.insert(_audience).from_select(["lead_id"], audience(condition, product, as_of)))
 
 
 def audience(condition: c.Condition, product: Product, as_of: datetime) -> sa.Select[Any]:

@@ -47,6 +47,12 @@ create unique index one_open_enrollment on nurture.enrollments (product, scenari
 create index enrollments_standing on nurture.enrollments (product, scenario, step) where ended_at is null;
 create index enrollments_by_lead on nurture.enrollments (lead_id);
 
+-- Up to when a product's journeys were walked: days that were missed are made up one by one.
+create table nurture.walks (
+    product text primary key,
+    walked_at timestamptz not null
+);
+
 -- Every rendered subject, text and html, once; the marks of a batch's tags replaced by fixed ones.
 create table nurture.contents (
     content_hash text primary key,
@@ -103,9 +109,9 @@ create table nurture.messages (
     ),
     unique (product, occasion, lead_id)
 );
--- The loser of one mailbox keeps its row and its reason; everybody else's mailbox gets an occasion once (N1).
+-- The loser of one mailbox and the merged keep their rows and reasons; a mailbox gets an occasion once (N1).
 create unique index one_message_a_mailbox on nurture.messages (product, occasion, address_id)
-where ended_reason is distinct from 'same mailbox';
+where ended_reason is null or ended_reason not in ('same mailbox', 'merged');
 create index messages_due on nurture.messages (product, email, occasion, due_at, message_id) where status = 'planned';
 create index messages_due_by_variant on nurture.messages (product, email, variant, occasion, due_at, message_id)
 where status = 'planned' and variant is not null;
@@ -189,3 +195,49 @@ create table nurture.budgets (
     claimed integer not null default 0 check (claimed >= 0),
     primary key (scope, key, day)
 );
+
+-- The first moment from due_at on at which one more mail keeps every window of a span at `mails` or fewer, among the
+-- moments taken already, past and coming. How planning forecasts the frequency budget.
+create function nurture.free_at(due_at timestamptz, taken timestamptz [], mails integer, span interval)
+returns timestamptz language sql immutable as $$
+    select min(candidates.moment)
+    from (
+        select due_at as moment
+        union all
+        select unnested.moment + span
+        from unnest(taken) as unnested (moment)
+        where unnested.moment + span > due_at
+    ) as candidates
+    where not exists (
+        select from (
+            select candidates.moment
+            union all
+            select later.moment
+            from unnest(taken) as later (moment)
+            where later.moment > candidates.moment and later.moment < candidates.moment + span
+        ) as ends
+        where (
+            select count(*)
+            from unnest(taken) as within (moment)
+            where within.moment > ends.moment - span and within.moment <= ends.moment
+        ) >= mails
+    )
+$$;
+
+-- The places of several mails of one lead, in their turn: each takes its own from those behind it.
+create function nurture.places_in_turn(wanted timestamptz [], sent timestamptz [], mails integer, span interval)
+returns timestamptz [] language plpgsql immutable as $$
+declare
+    taken timestamptz [] := sent;
+    place timestamptz;
+    places timestamptz [] := '{}';
+begin
+    foreach place in array wanted loop
+        if cardinality(taken) >= mails then
+            place := nurture.free_at(place, taken, mails, span);
+        end if;
+        taken := taken || place;
+        places := places || place;
+    end loop;
+    return places;
+end $$;

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from nurture.cli import bench, check, demo, explain, land, leads, preview, run, sends, simulate, stack
+from nurture.cli import bench, check, demo, explain, land, leads, plan, preview, run, sends, simulate, stack
 from nurture.problem import Problem
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ for commands in (stack.app, demo.app, check.app, preview.app, simulate.app, expl
 # Commands below a noun, such as `nurture leads review`: ("leads", leads.app).
 NOUNS: tuple[tuple[str, typer.Typer], ...] = (
     ("leads", leads.leads),
+    ("plan", plan.plan),
     ("segments", run.segments),
     ("sends", sends.sends),
     ("bench", bench.bench),

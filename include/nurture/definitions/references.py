@@ -17,7 +17,8 @@ from nurture.definitions.conditions import (
 )
 from nurture.definitions.nearest import instead
 from nurture.definitions.problems import DefinitionProblem, Document, YamlPath
-from nurture.definitions.products import Branch, Email, EmailTerms, Product, Scenario, Step, TargetDefinition
+from nurture.definitions.products import EmailTerms, Product, TargetDefinition
+from nurture.definitions.scenarios import Branch, Email, Scenario, WaitFor, every_step
 
 # The regions that addresses are read into.
 REGIONS = ("hokkaido", "tohoku", "kanto", "chubu", "kansai", "chugoku", "shikoku", "kyushu")
@@ -45,7 +46,8 @@ def of_product(product: Product, page: Document, names: Names) -> Iterator[Defin
         yield from _words(attribute, getattr(product.target, key), page, ("target", key), names)
     entries: dict[str, int] = {}
     for index, entry in enumerate(product.plan):
-        yield from _email(entry.email, page, ("plan", index, "email"), names)
+        if entry.email is not None:
+            yield from _email(entry.email, page, ("plan", index, "email"), names)
         yield from _segment(entry.to, page, ("plan", index, "to"), names)
         if entry.name in entries:
             message = (
@@ -56,6 +58,8 @@ def of_product(product: Product, page: Document, names: Names) -> Iterator[Defin
     for index, rule in enumerate(product.scoring.engagement):
         if rule.email is not None:
             yield from _email(rule.email, page, ("scoring", "engagement", index, "email"), names)
+    for email in product.case_permissions:
+        yield from _email(email, page, ("case_permissions", email), names)
     conditions: list[tuple[YamlPath, Condition]] = [
         (("segments", name), condition) for name, condition in product.segments.items()
     ]
@@ -73,7 +77,9 @@ def of_scenario(
     """Yield what is wrong with the names in a scenario; `target` is None when product.yaml cannot be read."""
     yield from _condition(scenario.audience, page, ("audience",), names, target)
     first: dict[str, YamlPath] = {}
-    for path, step in _steps(scenario.journey, ("journey",)):
+    if scenario.goal is not None:
+        yield from _condition(scenario.goal, page, ("goal",), names, target)
+    for path, step in every_step(scenario.journey, ("journey",)):
         if step.name in first:
             message = (
                 f"two steps are called {step.name!r} (the other in line {page.line(first[step.name])}):"
@@ -85,6 +91,8 @@ def of_scenario(
             yield from _email(step.email, page, (*path, "email"), names)
         elif isinstance(step, Branch):
             yield from _condition(step.branch.if_, page, (*path, "branch", "if"), names, target)
+        elif isinstance(step, WaitFor):
+            yield from _condition(step.wait_for, page, (*path, "wait_for"), names, target)
 
 
 def of_email(
@@ -100,22 +108,13 @@ def of_email(
 def expired(product: Product, page: Document) -> Iterator[DefinitionProblem]:
     """Yield each plan entry whose date is later than its email may be sent."""
     for index, entry in enumerate(product.plan):
-        email = product.emails.get(entry.email)
+        email = product.emails.get(entry.email or "")
         if email is not None and email.terms.expires is not None and entry.date > email.terms.expires:
             message = (
                 f"{entry.date} is after {email.terms.expires}, the last day of {entry.email!r}: "
                 f"move the entry, or `expires` in emails/{entry.email}.yaml"
             )
             yield page.problem(("plan", index, "date"), message)
-
-
-def _steps(steps: list[Step], path: YamlPath) -> Iterator[tuple[YamlPath, Step]]:
-    for index, step in enumerate(steps):
-        here = (*path, index)
-        yield here, step
-        if isinstance(step, Branch):
-            yield from _steps(step.branch.then, (*here, "branch", "then"))
-            yield from _steps(step.branch.else_, (*here, "branch", "else"))
 
 
 def leaves(condition: Condition, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Condition]]:

@@ -9,7 +9,7 @@ from nurture.matching.candidates import Row, learn, local_words
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
 from nurture.matching.likely import likely
 from nurture.matching.likeness import REVIEWS_PER_1000, doubtful, join_by_likeness, worth_asking
-from nurture.matching.names import Agreement, Name, compare
+from nurture.matching.names import Agreement, Name, compare, is_read_so
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
 
@@ -180,7 +180,9 @@ def _on_key(name: Name, other: Name, mailbox: str, readings: Readings) -> Agreem
     found = compare(name, other, readings)
     if found == Agreement.UNKNOWN and mailbox and (name.script == "han") != (other.script == "han"):
         spoken = other if name.script == "han" else name
-        if fits(mailbox, spoken) != Agreement.SAME and not _begins(mailbox, spoken):
+        kanji = name if name.script == "han" else other
+        known = fits(mailbox, spoken) == Agreement.SAME or _begins(mailbox, spoken)
+        if not known and not is_read_so(kanji, spoken, readings):
             return Agreement.CONFLICT
     return found
 

@@ -35,6 +35,10 @@ class Rarity:
         """Return what was counted since the beginning, for keeping."""
         return [(*key, count) for key, count in self._learned.items()]
 
+    def size(self, account: str) -> int:
+        """Return how many records a company has, 0 for one that no record at hand is of."""
+        return self._sizes[account]
+
     def namesakes(self, name: Name, accounts: Iterable[str], readings: Readings) -> float:
         """Return how many records of other people with this name the companies can be expected to have."""
         total = self._counts[_EVERYBODY] or 1
