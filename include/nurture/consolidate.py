@@ -219,55 +219,6 @@ def _leads_of(people: Sequence[Cluster], rows: Sequence[Row]) -> list[list[int]]
     return [sorted(lead for lead in count if best[lead] == (count[lead], -at)) for at, count in enumerate(counts)]
 
 
-<<<<<<< HEAD
-=======
-def _part(
-    conn: sa.Connection, moved: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]], as_of: datetime
-) -> None:
-    """Give the records that were parted from a lead to their own, with their keys, and keep why."""
-    sql = db.statements("splits")
-    records = [row.record_id for row in moved]
-    keys = [
-        {"kind": kind, "value": value, "name_key": name_key, "lead_id": lead_id}
-        for kind, value, name_key, lead_id, _ in _identities(moved, lead_of, shared)
-    ]
-    db.run(
-        conn, sql.move_identities, keys=db.json_rows(keys), leads=sorted({row.lead_id for row in moved if row.lead_id})
-    )
-    db.run(conn, sql.deactivate_parted_edges, records=records)
-    why: dict[tuple[int | None, int], str] = {}
-    for row in moved:
-        told = [
-            f"{kind} {value}"
-            for kind, value in (("mailbox", row.mailbox), ("mobile", row.mobile))
-            if (kind, value) in shared
-        ]
-        why.setdefault((row.lead_id, lead_of[row.record_id]), ", ".join(told) or "a key")
-    db.insert_values(
-        conn,
-        sql.insert_splits,
-        ((old, new, f"{reason} is several people's", as_of) for (old, new), reason in why.items()),
-    )
-
-
-def _identities(
-    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]]
-) -> Iterable[tuple[str, str, str, int, bool]]:
-    """Return the keys that identify the new rows' leads, each once, under the name with which it came."""
-    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool]] = {}
-    for row in new:
-        lead_id, name = lead_of[row.record_id], row.name.key if row.name else ""
-        if row.crm_id:
-            found["crm_id", row.crm_id, name] = ("crm_id", row.crm_id, name, lead_id, False)
-        if row.mailbox:
-            is_shared = ("mailbox", row.mailbox) in shared
-            found["email", row.mailbox, name] = ("email", row.mailbox, name, lead_id, is_shared)
-        if row.mobile and row.name:
-            found["mobile", row.mobile, name] = ("mobile", row.mobile, name, lead_id, ("mobile", row.mobile) in shared)
-    return found.values()
-
-
->>>>>>> 0da66fe17197133ef605d4302d7a8c93c5694ea8
 def _explain(conn: sa.Connection, decision: Decision) -> None:
     """Keep why records were joined, what a person must decide, and which keys are shared."""
     sql = db.statements("matching")
