@@ -73,7 +73,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "contents": {"product": "backup", "email": "thanks", "subject": "s", "text": "t", "html": "h"},
     "signals": {"product": "backup", "kind": "clicked", "subject": "thanks", "day": "2026-11-16", "count": 1},
     "source_records": {
-        "source": "cards", "source_key": lambda n: f"k{n}", "content_hash": lambda n: f"h{n}", "landing_id": 1,
+        "source": "cards", "source_key": lambda n: f"k{n}", "content_hash": lambda _: uuid.uuid4().hex, "landing_id": 1,
         "line": 1, "precedence": 2, "channel": "exhibition", "payload": {}, "fields": {}, "keys": {},
         "occurred_at": NOON - DAY,
     },
