@@ -4,8 +4,8 @@ select set_config('session_replication_role', 'replica', true);
 
 -- name: add_landing
 -- The one landing from which all records of the world come.
-insert into landings (source, file, content_hash, as_of, landed_count)
-values ('world', 'world', 'world', %(until)s::timestamptz, %(leads)s::integer)
+insert into landings (source, file, content_hash, reading_hash, as_of, landed_count)
+values ('world', 'world', 'world', 'world', %(until)s::timestamptz, %(leads)s::integer)
 returning landing_id;
 
 -- name: add_accounts

@@ -10,7 +10,7 @@ PEOPLE = (
     # source, industry, employees, department, title; what was done so many days ago: (product, kind, subject, days)
     ("exhibition_badges", "manufacturing", 300, "it", "manager", [("cloud_backup", "visited", "/pricing", 5)]),
     ("exhibition_badges", "logistics", 120, "general_affairs", "staff", []),
-    ("business_cards", "retail", 80, "hr", "director", [("shift_planner", "visited", "/case/store", 40)]),
+    ("business_cards_cp932", "retail", 80, "hr", "director", [("shift_planner", "visited", "/case/store", 40)]),
     ("web_forms", "manufacturing", 900, "it", "director", [("cloud_backup", "submitted", "document_request", 85)]),
     ("web_forms", "medical", 60, "hr", "manager", [("shift_planner", "submitted", "document_request", 3)]),
     ("web_forms", "retail", 400, "general_affairs", "staff", [("shift_planner", "submitted", "quote_request", 2)]),

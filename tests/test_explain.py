@@ -119,7 +119,7 @@ def test_a_merged_lead_tells_the_survivors_story(conn: sa.Connection) -> None:
     survivor, younger = lead(conn), lead(conn)
     message(conn, younger, status="accepted")
     conn.exec_driver_sql("update leads set merged_into = %(s)s where lead_id = %(y)s", {"s": survivor, "y": younger})
-    insert(conn, "merges", survivor_id=survivor, merged_id=younger, reason="same email", as_of=NOON)
+    insert(conn, "merges", survivor_id=survivor, merged_id=younger, reason="same email", as_of=NOON, did={})
     conn.commit()
     story = explain(conn, BACKUP, younger, NOON + DAY)
     assert (story.lead["lead_id"], story.lead["lead_ids"]) == (survivor, [survivor, younger])
@@ -139,7 +139,7 @@ def told(conn: sa.Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """A lead of the sample products with a past: joined, mailed, capped, ready for sales; return its id."""
     sample = load_products().products["cloud_backup"]
     one = lead(conn, industry="logistics", name="見本\x1b[2J 花子", title_level="director")
-    insert(conn, "source_records", source="business_cards", source_key="1", lead_id=one)
+    insert(conn, "source_records", source="business_cards_cp932", source_key="1", lead_id=one)
     insert(
         conn, "signals", lead_id=one, product="cloud_backup", kind="submitted", subject="quote_request",
         day="2026-11-15",

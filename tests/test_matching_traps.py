@@ -1,11 +1,16 @@
 """Traps that sets of lead files hold: what looks like one person and is two, what looks like two and is one."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
-from test_matching import name, people
+from test_matching import name, people, rows
 
+from nurture.matching.blocks import blocks_of
+from nurture.matching.clusters import is_near
 from nurture.matching.names import Agreement, compare
+from nurture.matching.people import decide, learn_from
+from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 from nurture.normalise.names import read_name
 from nurture.normalise.texts import fold
@@ -66,3 +71,32 @@ def test_a_name_from_abroad_is_known_on_a_mailbox_by_its_surname(kanji: str, spo
 
 def test_a_surname_from_abroad_joins_nobody_without_a_key() -> None:
     assert people({**COMPANY, "name": "金 敏洙"}, {**COMPANY, "name": "Kim Minsu"}) == [[1], [2]]
+
+
+def test_a_successor_in_kana_is_the_one_whose_surname_is_read_so() -> None:
+    shown = [{"name": "小田 次郎", "kana": "オダ ジロウ", "email": "oda@other.example", "company": "他社"}]
+    old = "yoshiya.minami@mihon.example"
+    found = people(
+        *shown,
+        {"name": "南 義也", "email": old},
+        {"name": "小田 浩人", "email": old},
+        {"name": "オダ ヒロト", "email": old},
+    )
+    assert found == [[1], [2], [3, 4]]
+
+
+def test_another_number_in_a_domain_is_no_slip_of_the_keys() -> None:
+    assert not is_near("sato@daiichi56.example", "sato@daiichi64.example")
+    assert is_near("sato@daiichi.example", "sato@daichi.example")
+
+
+def test_one_local_part_at_two_companies_of_near_domains_is_two_people() -> None:
+    def of(domain: str) -> list[dict[str, Any]]:
+        told = [("佐藤 健一", "sato"), ("木村 修", "kimura"), ("森 香", "mori")]
+        return [{"name": full, "email": f"{local}@{domain}", "company": domain} for full, local in told]
+
+    made = rows(*of("abc-foods.example"), *of("abd-foods.example"))
+    sizes = Counter(row.account for row in made)
+    readings, rarity = Readings(), Rarity(sizes=sizes.items())
+    learn_from(made, readings, rarity)
+    assert len(decide(made, readings, rarity, blocks_of(made, readings)).people) == 6

@@ -3,26 +3,29 @@
 What `nurture.matching` decides is written here: leads, merges, why each record was joined, and what a person must
 decide. A batch is compared with the records that share a key or a block with it, never with all.
 
-Not judged again: a lead that was made while a key looked like one person's keeps its records when the key turns out
-to be shared; only what comes later is kept apart.
+A lead that was made while a key looked like one person's is judged again when the key turns out to be shared: what
+nothing else joins is parted, the id stays with most of the records, and no fact moves.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 import sqlalchemy as sa
 
-from nurture import db, erasures, merges
+from nurture import db, erasures, merges, splits
 from nurture.matching import companies
 from nurture.matching.blocks import Blocks, blocks_of
 from nurture.matching.candidates import Row, row_of
+from nurture.matching.clusters import Cluster
 from nurture.matching.likeness import REVIEWS_PER_1000
 from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
 BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
+LARGE = 10_000  # records: so many change what the planner has to know
 ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
 NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
@@ -52,19 +55,28 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict
         return {"records": 0, "new_leads": 0, "merged_leads": 0}
     new = _with_accounts(conn, new)
     rows, decision = _decide(conn, new)
-    lead_of, made, survivors = _lead_of(conn, rows, decision, as_of)
+    lead_of, made, survivors, moved = _lead_of(conn, rows, decision, as_of)
     db.run(conn, sql.create_batch)
     db.copy_rows(conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new))
+    db.run(conn, sql.insert_events)
+    if moved:
+        db.copy_rows(
+            conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in moved)
+        )
     db.run(conn, sql.analyze_batch)
     db.run(conn, sql.insert_accounts)
     db.run(conn, sql.assign_records)
+    if len(new) >= LARGE:
+        db.run(conn, sql.analyze_records)
+    if moved:
+        splits.part(conn, moved, lead_of, decision.shared, as_of)
     db.run(conn, sql.create_told)
-    db.copy_rows(conn, sql.copy_told, _identities(new, lead_of, decision.shared))
+    db.copy_rows(conn, sql.copy_told, splits.identities(new, lead_of, decision.shared))
     db.run(conn, sql.insert_identities, as_of=as_of)
     _explain(conn, decision)
     for statement in (
         sql.insert_addresses, sql.link_addresses, sql.mark_shared_addresses, sql.clear_primary_addresses,
-        sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs, sql.insert_events,
+        sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs,
     ):  # fmt: skip
         db.run(conn, statement)
     erasures.refuse_again(conn, key)
@@ -73,9 +85,10 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict
     _join_accounts(conn)
     for statement in (sql.inherit, sql.mark_for_rescoring):
         db.run(conn, statement)
-    if unfilled := set(survivors) - {lead_of[row.record_id] for row in new}:  # merged by what the batch taught
+    # Merged by what the batch taught, or parted by it.
+    if unfilled := (set(survivors) - {lead_of[row.record_id] for row in new}) | {row.lead_id for row in moved}:
         db.run(conn, db.statements("merges").drop_batch)
-        merges.fill_again(conn, sorted(unfilled), as_of)
+        merges.fill_again(conn, sorted(filter(None, unfilled)), as_of)
     return {"records": len(new), "new_leads": made, "merged_leads": len(survivors)}
 
 
@@ -114,6 +127,16 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         )
     ]
     rows = [*old, *new]
+    shared = (
+        [
+            ("mailbox" if kind == "email" else kind, value)
+            for kind, value in db.run(
+                conn, db.statements("splits").known_shared, leads=sorted({row.lead_id for row in old if row.lead_id})
+            )
+        ]
+        if old
+        else []
+    )
     reviews = db.run(conn, sql.known_reviews, records=[row.record_id for row in rows]).all()
     decision = decide(
         rows,
@@ -123,6 +146,10 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         apart=[(one, two) for one, two, answer in reviews if answer == "no"],
         same=[(one, two) for one, two, answer in reviews if answer == "yes"],
         asked=[(one, two) for one, two, _ in reviews],
+        known_shared=shared,
+        held=lambda records: [
+            (one, two, rule) for one, two, rule in db.run(conn, db.statements("splits").held_by, records=records)
+        ],
     )
     if learned := readings.learned():
         db.insert_values(conn, sql.add_name_readings, sorted(learned))
@@ -147,53 +174,49 @@ def _keep(conn: sa.Connection, new: list[Row], blocks: Blocks, decision: Decisio
 
 def _lead_of(
     conn: sa.Connection, rows: Sequence[Row], decision: Decision, as_of: datetime
-) -> tuple[dict[int, int], int, list[int]]:
-    """Make the new leads and the merges; return each record's lead, how many were made, and each merge's survivor."""
+) -> tuple[dict[int, int], int, list[int], list[Row]]:
+    """Make the new leads and the merges.
+
+    Return each record's lead, how many were made, each merge's survivor, and the known records that leave their lead.
+    """
     sql = db.statements("consolidate")
     place = {row.record_id: at for at, row in enumerate(rows)}
     people = sorted(decision.people, key=lambda person: min(place[record] for record in person.records))
-    leads = {row.record_id: row.lead_id for row in rows if row.lead_id is not None}
+    found = _leads_of(people, rows)
     rules: dict[int, set[str]] = {}
     for edge in decision.edges:
         rules.setdefault(edge.one, set()).add(edge.rule)
         rules.setdefault(edge.two, set()).add(edge.rule)
-    new = [person for person in people if not any(record in leads for record in person.records)]
-    new_ids = db.run(conn, sql.new_lead_ids, how_many=len(new)).scalars().all()
-    db.insert_values(conn, sql.insert_leads, ((lead_id,) for lead_id in new_ids))
-    lead_of = {
-        record: lead_id for person, lead_id in zip(new, new_ids, strict=True) for record in person.records
-    }  # fmt: skip
+    new_ids = db.run(conn, sql.new_lead_ids, how_many=sum(not leads for leads in found)).scalars().all()
+    db.copy_rows(conn, sql.copy_leads, ((lead_id,) for lead_id in new_ids))
+    unused = iter(new_ids)
+    lead_of: dict[int, int] = {}
     rounds: list[list[tuple[int, int, str]]] = []  # a survivor once in each
-    for person in people:
-        found = sorted({leads[record] for record in person.records if record in leads})
-        if not found:
-            continue
-        survivor, *others = found
-        why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
-        for at, other in enumerate(others):
+    moved: list[Row] = []
+    for person, leads in zip(people, found, strict=True):
+        survivor = leads[0] if leads else next(unused)
+        lead_of.update(dict.fromkeys(person.records, survivor))
+        for at, other in enumerate(leads[1:]):
+            why = sorted(set().union(*(rules.get(record, set()) for record in person.records)) - {"lead"})
             rounds += [[]] if at == len(rounds) else []
             rounds[at].append((survivor, other, ", ".join(why)))
-        lead_of.update(dict.fromkeys(person.records, survivor))
+        if decision.judged_again:
+            here = (rows[place[record]] for record in person.records)
+            moved += [row for row in here if row.lead_id is not None and row.lead_id not in leads]
     for pairs in rounds:
         merges.merge(conn, pairs, as_of)
-    return lead_of, len(new), [survivor for pairs in rounds for survivor, _, _ in pairs]
+    return lead_of, len(new_ids), [survivor for pairs in rounds for survivor, _, _ in pairs], moved
 
 
-def _identities(
-    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]]
-) -> Iterable[tuple[str, str, str, int, bool]]:
-    """Return the keys that identify the new rows' leads, each once, under the name with which it came."""
-    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool]] = {}
-    for row in new:
-        lead_id, name = lead_of[row.record_id], row.name.key if row.name else ""
-        if row.crm_id:
-            found["crm_id", row.crm_id, name] = ("crm_id", row.crm_id, name, lead_id, False)
-        if row.mailbox:
-            is_shared = ("mailbox", row.mailbox) in shared
-            found["email", row.mailbox, name] = ("email", row.mailbox, name, lead_id, is_shared)
-        if row.mobile and row.name:
-            found["mobile", row.mobile, name] = ("mobile", row.mobile, name, lead_id, ("mobile", row.mobile) in shared)
-    return found.values()
+def _leads_of(people: Sequence[Cluster], rows: Sequence[Row]) -> list[list[int]]:
+    """Return the leads of each person, the oldest first; one that was parted stays with most of its records."""
+    lead_of = {row.record_id: row.lead_id for row in rows if row.lead_id is not None}
+    counts = [Counter(lead_of[record] for record in person.records if record in lead_of) for person in people]
+    best: dict[int, tuple[int, int]] = {}
+    for at, count in enumerate(counts):
+        for lead_id, number in count.items():
+            best[lead_id] = max(best.get(lead_id, (0, 0)), (number, -at))
+    return [sorted(lead for lead in count if best[lead] == (count[lead], -at)) for at, count in enumerate(counts)]
 
 
 def _explain(conn: sa.Connection, decision: Decision) -> None:

@@ -40,3 +40,17 @@ create index match_reviews_open on nurture.match_reviews (review_id) where answe
 
 -- JSON objects laid over each other in their order: of a key the last value stays.
 create aggregate nurture.jsonb_union(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}');
+
+-- A lead that was made while a key looked like one person's, and was parted when the key turned out to be shared: the
+-- id stayed with most of the records, and another lead took the rest. Facts stay whose they were.
+create table nurture.splits (
+    split_id bigint generated always as identity primary key,
+    lead_id bigint not null references nurture.leads (lead_id),
+    parted_id bigint not null references nurture.leads (lead_id),
+    reason text not null,
+    as_of timestamptz not null,
+    recorded_at timestamptz not null default now(),
+    constraint a_split_has_two_leads check (lead_id <> parted_id)
+);
+create index splits_by_lead on nurture.splits (lead_id);
+create index match_edges_by_other_record on nurture.match_edges (record_b);

@@ -55,11 +55,11 @@ class Judged:
 
 
 def read_truth(folder: Path) -> dict[Key, True_]:
-    """Read truth.csv; a file's source is its stem, but for the encoding in it."""
+    """Read truth.csv; a file's source is its stem."""
     found: dict[Key, True_] = {}
     with (folder / "truth.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            source = Path(row["file"]).stem.removesuffix("_cp932")
+            source = Path(row["file"]).stem
             flags = frozenset((row.get("flags") or row.get("trap") or "").split("|")) - {""}
             found[source, row["source_key"]] = True_(row["person_id"], row["company_id"], flags)
     return found

@@ -7,7 +7,6 @@ own instead of an employer and a mobile number; inventors have an employer, a ci
 import csv
 import importlib.util
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from nurture.benchmarks import judging
 from nurture.benchmarks.measuring import Bench
 from nurture.benchmarks.peers import INSTALL
 from nurture.matching import companies
+from nurture.matching.blocks import blocks_of
 from nurture.matching.candidates import Row, row_of
 from nurture.matching.people import decide, learn_from
 from nurture.matching.rarity import Rarity
@@ -22,8 +22,6 @@ from nurture.matching.readings import Readings
 from nurture.normalise.companies import company_key
 from nurture.normalise.names import read_name
 from nurture.problem import Problem
-
-_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Mention(NamedTuple):
@@ -79,7 +77,7 @@ def _judge(bench: Bench, name: str, mentions: list[Mention]) -> None:
         accounts, _ = companies.assign(rows)
         rows = [row._replace(account=accounts.get(row.record_id, "")) for row in rows]
         learn_from(rows, readings, rarity)
-        decided = decide(rows, readings, rarity)
+        decided = decide(rows, readings, rarity, blocks_of(rows, readings))
     found = {record: number for number, person in enumerate(decided.people) for record in person.records}
     precision, recall = judging.pairwise(
         (mention.person, found[number]) for number, mention in enumerate(mentions, start=1) if mention.person
@@ -92,12 +90,11 @@ def _judge(bench: Bench, name: str, mentions: list[Mention]) -> None:
 
 def _row(number: int, mention: Mention) -> Row:
     name = read_name(mention.last, mention.first, "")
-    keys: dict[str, Any] = {
-        "name": name.key if name else "", "mobile": mention.number, "phone": mention.phone,
-        "company": company_key(mention.company) or "" if mention.company else "",
-    }  # fmt: skip
-    fields = {"last_name": name.last, "first_name": name.first, "name": name.full} if name else {}
-    return row_of(number, f"public/{number}", None, fields | {"postal_code": mention.place}, keys, _AT)
+    return row_of(
+        number, f"public/{number}", None, None, name and name.key, name and name.last, name and name.first,
+        name and name.full, None, None, None, None, mention.number, mention.phone,
+        company_key(mention.company) if mention.company else None, None, mention.place,
+    )  # fmt: skip
 
 
 def _text(value: Any) -> str:

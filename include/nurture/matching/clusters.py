@@ -205,6 +205,8 @@ def is_near(one: str, two: str) -> bool:
         if _NOT_DIGITS.sub("", local) != _NOT_DIGITS.sub("", other):
             return False
         return min(len(local), len(other)) > 4 and OSA.distance(local, other, score_cutoff=1) <= 1
+    if _NOT_DIGITS.sub("", host) != _NOT_DIGITS.sub("", domain):
+        return False
     return local == other and len(local) > 3 and OSA.distance(host, domain, score_cutoff=2) <= 2
 
 

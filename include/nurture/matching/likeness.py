@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import combinations
 from typing import NamedTuple
 
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, have_two_desks, is_near, join
 from nurture.matching.likely import Pairs
 from nurture.matching.names import Agreement
+from nurture.matching.rarity import Rarity
 
 REVIEWS_PER_1000 = 8
 ROUNDS = 3
@@ -71,7 +73,10 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
         same_phone=bool(one.phones & two.phones),
         same_mobile=bool(mobiles),
         same_mailbox=bool(one.mailboxes & two.mailboxes),
-        near_mailbox=any(is_near(a, b) for a in one_mailboxes for b in two_mailboxes),
+        near_mailbox=any(
+            is_near(a, b) and not _are_two_companies(people.rarity, a, b)
+            for a in one_mailboxes for b in two_mailboxes
+        ),
         two_desks=have_two_desks(one_mailboxes, two_mailboxes),
         two_mobiles=bool(one_mobiles and two_mobiles and not mobiles),
         two_mailboxes=bool(one_mailboxes and two_mailboxes and not one_mailboxes & two_mailboxes),
@@ -83,6 +88,12 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
             default=1.0,
         ),
     )  # fmt: skip
+
+
+def _are_two_companies(rarity: Rarity, one: str, two: str) -> bool:
+    """Tell whether two mailboxes are at two domains that several records have each: sato@abc and sato@abd."""
+    hosts = {one.rpartition("@")[2], two.rpartition("@")[2]}
+    return len(hosts) > 1 and all(rarity.size(f"domain:{host}") > 2 for host in hosts)
 
 
 _WEIGHTS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "renamed": 11.0}
@@ -143,18 +154,16 @@ def _join_once(
     return left, moved
 
 
-def _is_torn(
-    people: People, one: Cluster, two: Cluster, alike: dict[int, set[int]]) -> bool:  # fmt: skip
-    """Tell whether `one` is as like another person, who is certainly not `two`: homonyms in one company."""
-    for record in one.records:
-        for other in alike.get(record, ()):
-            third = people.of(other)
-            if third is one or third is two:
-                continue
-            looked = look(people, two, third)
-            if looked is None or looked.two_desks or looked.two_mobiles:
-                return True
-    return False
+def _is_torn(people: People, one: Cluster, two: Cluster, alike: dict[int, set[int]]) -> bool:
+    """Tell whether `one` is as like others who are certainly not `two`, or not each other: homonyms in one company."""
+    found = {people.of(other).root: people.of(other) for record in one.records for other in alike.get(record, ())}
+    others = [third for third in found.values() if third is not one and third is not two]
+    return any(_are_two(people, third, fourth) for third, fourth in combinations([two, *others], 2))
+
+
+def _are_two(people: People, one: Cluster, two: Cluster) -> bool:
+    looked = look(people, one, two)
+    return looked is None or looked.two_desks or looked.two_mobiles
 
 
 def doubtful(people: People, pairs: Pairs) -> list[Doubt]:

@@ -241,6 +241,12 @@ def _compare_reading(kanji: Name, spoken: Name, readings: Readings) -> Agreement
     return best
 
 
+def is_read_so(kanji: Name, spoken: Name, readings: Readings) -> bool:
+    """Tell whether a surname in kanji is known to be read as one of the parts of a name in kana or Latin letters."""
+    last = kanji.last or readings.split(kanji.key)[0]
+    return any(part in readings.of("last", last) for part in spoken.parts) if last else False
+
+
 def _heard(word: str, known: list[str]) -> bool | None:
     """Tell whether a word is one of the known readings; None where none is known."""
     if not known:

@@ -1,7 +1,7 @@
 """People: which records are one person's, which might be, and which keys several people share."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from nurture.matching.blocks import Blocks
@@ -9,7 +9,7 @@ from nurture.matching.candidates import Row, learn, local_words
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
 from nurture.matching.likely import likely
 from nurture.matching.likeness import REVIEWS_PER_1000, doubtful, join_by_likeness, worth_asking
-from nurture.matching.names import Agreement, Name, compare
+from nurture.matching.names import Agreement, Name, compare, is_read_so
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
 
@@ -24,14 +24,18 @@ class Decision(NamedTuple):
     edges: list[Edge]
     doubts: list[Doubt]
     shared: set[tuple[str, str]]  # kind, value
+    judged_again: set[int]  # leads that were made while a key of theirs looked like one person's
 
 
 def learn_from(rows: Iterable[Row], readings: Readings, rarity: Rarity) -> None:
     """Count what new rows show of readings and of the frequency of names."""
+    names: dict[int, tuple[Name, int]] = {}
     for row in rows:
         if row.name is not None:
             learn(row, readings)
-            rarity.learn(row.name)
+            names[id(row.name)] = (row.name, names.get(id(row.name), (row.name, 0))[1] + 1)
+    for name, times in names.values():
+        rarity.learn(name, times)
 
 
 def decide(
@@ -42,34 +46,59 @@ def decide(
     apart: Collection[tuple[int, int]] = (),
     same: Collection[tuple[int, int]] = (),
     asked: Collection[tuple[int, int]] = (),
+    known_shared: Collection[tuple[str, str]] = (),
+    held: Callable[[list[int]], Iterable[tuple[int, int, str]]] = lambda _: (),
 ) -> Decision:
     """Return the people of these records; rows of one lead or of one key are one from the beginning.
 
     `blocks` are the rows' own; `apart` are pairs of records that a person has said apart, `same` those said to be one
-    person's, `asked` all that somebody was asked about. The new rows, which have no lead, are to have been learned
-    from.
+    person's, `asked` all that somebody was asked about. `known_shared` are keys that several people had before, and
+    `held` returns by which records and rules the leads of these records were joined: a lead is judged again when a key
+    that joined it turns out to be shared. The new rows, which have no lead, are to have been learned from.
     """
     apart = set(apart)
     people = People(rows, apart, readings, rarity)
     edges: list[Edge] = []
     doubts: list[Doubt] = []
-    for edge in _given(rows):
+    keyed, people.shared = _by_keys(rows, readings)
+    again = _judged_again(rows, people.shared)
+    for edge in _given(rows, again):
         join(people, edge, edges, vetoed=False)
+    if again:
+        by_record = {row.record_id: row for row in rows if row.lead_id in again}
+        for one, two, rule in held(list(by_record)):
+            if (rule, getattr(by_record[one], rule, "")) not in people.shared:
+                join(people, Edge(100, one, two, "lead"), edges, vetoed=False)
+    people.shared |= set(known_shared)
     for one, two in same:
         people.vouch(one, two)
-    keyed, people.shared = _by_keys(rows, readings)
     for edge in sorted([*keyed, *_by_crm_ids(rows)], key=lambda edge: (-edge.weight, edge.one, edge.two)):
         join(people, edge, edges, doubts=doubts)
     pairs = likely(people, rows, blocks)
     join_by_likeness(people, pairs, edges)
     doubts += doubtful(people, pairs)
     questions = worth_asking(people, doubts, asked, rarity.records * REVIEWS_PER_1000 // 1000)
-    return Decision(people.all(), edges, questions, people.shared)
+    return Decision(people.all(), edges, questions, people.shared, again)
 
 
-def _given(rows: Sequence[Row]) -> Iterator[Edge]:
-    """Yield what needs no judgement: versions of one row, records of one lead."""
-    for rule, key_of in (("lead", lambda row: row.lead_id), ("record", lambda row: row.source_key)):
+def _judged_again(rows: Sequence[Row], shared: Collection[tuple[str, str]]) -> set[int]:
+    """Return the leads of which two records have a key that several people share."""
+    seen: set[tuple[int, str, str]] = set()
+    found: set[int] = set()
+    for row in rows if shared else ():
+        for key in (("mailbox", row.mailbox), ("mobile", row.mobile)):
+            if row.lead_id is not None and key in shared:
+                if (row.lead_id, *key) in seen:
+                    found.add(row.lead_id)
+                seen.add((row.lead_id, *key))
+    return found
+
+
+def _given(rows: Sequence[Row], again: Collection[int]) -> Iterator[Edge]:
+    """Yield what needs no judgement: versions of one row, records of one lead that is not judged again."""
+    for rule, key_of in (
+        ("lead", lambda row: None if row.lead_id in again else row.lead_id), ("record", lambda row: row.source_key),
+    ):  # fmt: skip
         first: dict[object, int] = {}
         for row in rows:
             if key := key_of(row):
@@ -91,7 +120,10 @@ def _by_crm_ids(rows: Sequence[Row]) -> Iterator[Edge]:
 
 
 def _by_keys(rows: Sequence[Row], readings: Readings) -> tuple[list[Edge], set[tuple[str, str]]]:
-    """Return the edges of mailboxes and mobile numbers, and those keys that several people share."""
+    """Return the edges of mailboxes and mobile numbers, and those keys that several people share.
+
+    A key that no new row has was judged when the last that has it came, and of its rows not all may be here.
+    """
     edges: list[Edge] = []
     shared: set[tuple[str, str]] = set()
     for kind, weight in (("mailbox", 20.0), ("mobile", 19.0)):
@@ -100,6 +132,8 @@ def _by_keys(rows: Sequence[Row], readings: Readings) -> tuple[list[Edge], set[t
             if value := getattr(row, kind):
                 groups.setdefault(value, []).append(row)
         for value, members in groups.items():
+            if len(members) == 1 or all(row.lead_id is not None for row in members):
+                continue
             holders = _holders(members, value if kind == "mailbox" else "", readings)
             if len(holders) > MOST_NAMES:
                 shared.add((kind, value))
@@ -146,7 +180,9 @@ def _on_key(name: Name, other: Name, mailbox: str, readings: Readings) -> Agreem
     found = compare(name, other, readings)
     if found == Agreement.UNKNOWN and mailbox and (name.script == "han") != (other.script == "han"):
         spoken = other if name.script == "han" else name
-        if fits(mailbox, spoken) != Agreement.SAME and not _begins(mailbox, spoken):
+        kanji = name if name.script == "han" else other
+        known = fits(mailbox, spoken) == Agreement.SAME or _begins(mailbox, spoken)
+        if not known and not is_read_so(kanji, spoken, readings):
             return Agreement.CONFLICT
     return found
 

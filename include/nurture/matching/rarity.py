@@ -20,11 +20,11 @@ class Rarity:
         self._sizes: Counter[str] = Counter(dict(sizes))
         self._learned: Counter[tuple[str, str]] = Counter()
 
-    def learn(self, name: Name) -> None:
-        """Count one record."""
+    def learn(self, name: Name, times: int) -> None:
+        """Count so many records of one name."""
         for key in (_EVERYBODY, *_parts(name)):
-            self._counts[key] += 1
-            self._learned[key] += 1
+            self._counts[key] += times
+            self._learned[key] += times
 
     @property
     def records(self) -> int:
@@ -34,6 +34,10 @@ class Rarity:
     def learned(self) -> list[tuple[str, str, int]]:
         """Return what was counted since the beginning, for keeping."""
         return [(*key, count) for key, count in self._learned.items()]
+
+    def size(self, account: str) -> int:
+        """Return how many records a company has, 0 for one that no record at hand is of."""
+        return self._sizes[account]
 
     def namesakes(self, name: Name, accounts: Iterable[str], readings: Readings) -> float:
         """Return how many records of other people with this name the companies can be expected to have."""
