@@ -13,7 +13,7 @@ import loopback
 import pytest
 import sqlalchemy as sa
 
-from nurture import db
+from nurture import db, receiver
 
 # Airflow, FAB and Alembic warn of their own affairs while they are imported and set up.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -134,7 +134,11 @@ def test_parsing_needs_no_database_and_no_network(root: Path, tmp_path: Path):
 def edges(dsn: str, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[loopback.Sandbox]:
     """The Connections of the tasks: a database of their own, a sandbox, and an inbox with the demo's files."""
     (tmp_path / "inbox").mkdir()
-    with loopback.sandbox(tmp_path / "sandbox", None, "--at-rest") as sandbox:
+    door = receiver.create_app(dsn, token_key=b"token-key")
+    with (
+        loopback.serving(door) as receiver_url,
+        loopback.sandbox(tmp_path / "sandbox", None, "--at-rest") as sandbox,
+    ):
         url = sa.make_url(dsn)
         connections = {
             "nurture_db": {
@@ -147,7 +151,7 @@ def edges(dsn: str, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch)
         for name, values in connections.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(values))
         monkeypatch.setenv("NURTURE_INBOX", str(tmp_path / "inbox"))
-        monkeypatch.setenv("NURTURE_RECEIVER_URL", "https://mail.example")
+        monkeypatch.setenv("NURTURE_RECEIVER_URL", receiver_url)
         monkeypatch.setenv("NURTURE_TOKEN_KEY", "token-key")
         yield sandbox
 

@@ -187,6 +187,18 @@ class SendGrid:
             if not refusal.reason.startswith("SendGrid says 404"):
                 raise
 
+    def scopes(self) -> list[str]:
+        """Return what the key may do; raise `Refused` or `Unanswered`, as the two below."""
+        return list(self._json(self._client.scopes.get).get("scopes", []))
+
+    def authenticated_domains(self, domain: str) -> list[dict[str, Any]]:
+        """Return the sender authentications of a domain, with the DNS records that they need."""
+        return list(self._json(self._client.whitelabel.domains.get, query_params={"domain": domain}))
+
+    def verified_senders(self) -> list[dict[str, Any]]:
+        """Return the single senders."""
+        return list(self._json(self._client.verified_senders.get).get("results", []))
+
     def _json(self, call: Any, **arguments: Any) -> Any:
         answer = self._call(call, **arguments)
         try:
