@@ -4,7 +4,7 @@ A link's token names a message, and by it a mailbox and a product; nothing perso
 page changes nothing (N10), and every button is an act of the person on one cell, kept raw with its moment (N13).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from nurture import db
 from nurture.definitions.load import BrokenDefinition, Loaded, load_products
 from nurture.definitions.model import MailType
-from nurture.definitions.products import Branch, Email, Product, Step
+from nurture.definitions.products import Product
 
 Language = Literal["ja", "en"]
 Cell = tuple[str, str]  # product × mail type; "*": every one
@@ -141,15 +141,5 @@ def _definitions() -> Loaded | None:
 
 def _mail_types(product: Product) -> set[str]:
     """Return the mail types that a product's scenarios and plan send."""
-    return {entry.mail_type for entry in product.plan} | {
-        mail_type for scenario in product.scenarios.values() for mail_type in _of_steps(scenario.journey)
-    }
-
-
-def _of_steps(steps: Iterable[Step]) -> Iterable[str]:
-    for step in steps:
-        if isinstance(step, Email):
-            yield step.mail_type
-        elif isinstance(step, Branch):
-            yield from _of_steps(step.branch.then)
-            yield from _of_steps(step.branch.else_)
+    planned = {entry.mail_type for entry in product.plan}
+    return planned | {step.mail_type for scenario in product.scenarios.values() for step in scenario.emails()}
