@@ -85,6 +85,10 @@ create temporary table told (
 -- The keys of the batch.
 copy told (kind, value, name_key, lead_id, is_shared) from stdin;
 
+-- name: analyze_records
+-- After a large batch the planner would still believe that no record has a lead: 90,000 took 98 s for 10.
+analyze source_records (lead_id, account_id), leads (lead_id, merged_into);
+
 -- name: insert_identities
 -- One that is open already stays whose it is.
 insert into identities (kind, value, name_key, lead_id, is_shared, opened_at)
@@ -400,29 +404,23 @@ with touched as (
     where source_records.account_id is not null
 ),
 
-told as (
-    select distinct on (touched.account_id, fact.key)
-        touched.account_id,
-        fact.key,
-        fact.value
-    from touched
-    inner join source_records on touched.account_id = source_records.account_id
-    cross join lateral jsonb_each_text(source_records.keys || source_records.fields) as fact
-    where fact.key in ('company', 'corporate_number', 'industry', 'employees', 'region')
-    order by
-        touched.account_id asc,
-        fact.key asc,
-        source_records.precedence asc,
-        source_records.occurred_at desc,
-        source_records.record_id desc
-),
-
 chosen as (
     select
-        told.account_id,
-        jsonb_object_agg(told.key, told.value) as facts
-    from told
-    group by told.account_id
+        touched.account_id,
+        jsonb_union(
+            jsonb_strip_nulls(jsonb_build_object(
+                'company', source_records.fields -> 'company',
+                'corporate_number',
+                coalesce(source_records.fields -> 'corporate_number', source_records.keys -> 'corporate_number'),
+                'industry', source_records.fields -> 'industry',
+                'employees', source_records.fields -> 'employees',
+                'region', source_records.fields -> 'region'
+            ))
+            order by source_records.precedence desc, source_records.occurred_at asc, source_records.record_id asc
+        ) as facts
+    from touched
+    inner join source_records on touched.account_id = source_records.account_id
+    group by touched.account_id
 )
 
 update accounts

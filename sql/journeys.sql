@@ -1,6 +1,7 @@
 -- name: enroll
 -- Who is in the audience begins the journey: once, or again when re-entry allows it; the newest run only (N7).
--- A person's earlier enrollments count under all of their ids. Without a mailbox nobody is enrolled.
+-- A person's earlier enrollments count under all of their ids, but for one that a merge ended before it sent anything.
+-- Without a mailbox nobody is enrolled, nor who has reached the goal already (in `audience`).
 with members as (
     select segment_members.lead_id
     from segment_members
@@ -14,6 +15,7 @@ with members as (
             select from lead_addresses
             where lead_addresses.lead_id = leads.lead_id and lead_addresses.is_primary
         )
+        and not exists (select from audience where audience.lead_id = leads.lead_id)
 ),
 
 earlier as (
@@ -21,6 +23,15 @@ earlier as (
         lead_now.current_lead_id as lead_id,
         max(enrollments.occurrence) as occurrence,
         bool_or(enrollments.ended_at is null) as is_walking,
+        bool_and(
+            enrollments.ended_reason is not distinct from 'merged'
+            and not exists (
+                select from messages
+                where
+                    messages.enrollment_id = enrollments.enrollment_id
+                    and messages.status in ('sending', 'unknown', 'accepted')
+            )
+        ) as is_as_if_never,
         max(enrollments.ended_at) as ended_at
     from enrollments
     inner join lead_now on enrollments.lead_id = lead_now.lead_id
@@ -48,6 +59,7 @@ from members
 left join earlier on members.lead_id = earlier.lead_id
 where
     earlier.lead_id is null
+    or earlier.is_as_if_never
     or (
         not earlier.is_walking
         and %(reenter_before)s::timestamptz is not null
@@ -55,53 +67,96 @@ where
     )
 on conflict do nothing;
 
+-- name: know_enrollments
+-- After many rows the planner must know of them: an estimate of one row makes the next joins quadratic.
+analyze enrollments;
+
+-- name: last_walk
+-- Up to when the product's journeys were walked; no row before the first time.
+select walks.walked_at
+from walks
+where walks.product = %(product)s::text;
+
+-- name: keep_walk
+-- The product's journeys are walked up to here.
+insert into walks (product, walked_at)
+values (%(product)s::text, %(as_of)s::timestamptz)
+on conflict (product) do update
+set walked_at = excluded.walked_at
+where walks.walked_at < excluded.walked_at;
+
 -- name: exit_those_who_are_done
--- End the enrollments of who qualified, refused the product, cannot be mailed, or left the audience.
-with leaving as (
+-- End the walks of who reached the goal (in `audience`), is ready for sales, refused the product, cannot be mailed, or
+-- left the audience where leaving it ends the walk; and what was planned for them (N5).
+with walking as (
     select
         enrollments.enrollment_id,
-        case
-            when exists (
-                select from qualifications
-                inner join lead_now as theirs on qualifications.lead_id = theirs.lead_id
-                where
-                    theirs.current_lead_id = lead_now.current_lead_id
-                    and qualifications.product = enrollments.product
-                    and qualifications.ended_at is null
-            ) then 'qualified'
-            when exists (
-                select from opt_outs
-                inner join lead_now as theirs on opt_outs.lead_id = theirs.lead_id
-                where
-                    theirs.current_lead_id = lead_now.current_lead_id
-                    and opt_outs.product in ('*', enrollments.product)
-                    and opt_outs.mail_type = '*'
-                    and opt_outs.ended_at is null
-                    and opt_outs.occurred_at <= %(as_of)s::timestamptz
-            ) then 'opted_out'
-            when exists (
-                select from lead_addresses
-                inner join suppressions on lead_addresses.address_id = suppressions.address_id
-                where
-                    lead_addresses.lead_id = lead_now.current_lead_id
-                    and lead_addresses.is_primary
-                    and suppressions.occurred_at <= %(as_of)s::timestamptz
-            ) then 'suppressed'
-            when not exists (
-                select from segment_members
-                where
-                    segment_members.product = enrollments.product
-                    and segment_members.segment = enrollments.scenario
-                    and segment_members.lead_id = lead_now.current_lead_id
-                    and segment_members.left_at is null
-            ) then 'left_segment'
-        end as reason
+        lead_now.current_lead_id
     from enrollments
     inner join lead_now on enrollments.lead_id = lead_now.lead_id
     where
         enrollments.product = %(product)s::text
+        and enrollments.scenario = %(scenario)s::text
+        and enrollments.definition_hash = %(definition_hash)s::text
         and enrollments.ended_at is null
         and enrollments.enrolled_at <= %(as_of)s::timestamptz
+),
+
+qualified as (
+    select distinct lead_now.current_lead_id
+    from qualifications
+    inner join lead_now on qualifications.lead_id = lead_now.lead_id
+    where
+        qualifications.product = %(product)s::text
+        and qualifications.qualified_at <= %(as_of)s::timestamptz
+        and (qualifications.ended_at is null or qualifications.ended_at > %(as_of)s::timestamptz)
+),
+
+refusing as (
+    select distinct lead_now.current_lead_id
+    from opt_outs
+    inner join lead_now on opt_outs.lead_id = lead_now.lead_id
+    where
+        opt_outs.product in ('*', %(product)s::text)
+        and opt_outs.mail_type = '*'
+        and opt_outs.occurred_at <= %(as_of)s::timestamptz
+        and (opt_outs.ended_at is null or opt_outs.ended_at > %(as_of)s::timestamptz)
+),
+
+suppressed as (
+    select distinct lead_addresses.lead_id
+    from suppressions
+    inner join lead_addresses on suppressions.address_id = lead_addresses.address_id and lead_addresses.is_primary
+    where suppressions.occurred_at <= %(as_of)s::timestamptz
+),
+
+members as (
+    select distinct lead_now.current_lead_id
+    from segment_members
+    inner join lead_now on segment_members.lead_id = lead_now.lead_id
+    where
+        segment_members.product = %(product)s::text
+        and segment_members.segment = %(scenario)s::text
+        and segment_members.joined_at <= %(as_of)s::timestamptz
+        and (segment_members.left_at is null or segment_members.left_at > %(as_of)s::timestamptz)
+),
+
+leaving as (
+    select
+        walking.enrollment_id,
+        case
+            when audience.lead_id is not null then 'converted'
+            when qualified.current_lead_id is not null then 'qualified'
+            when refusing.current_lead_id is not null then 'opted_out'
+            when suppressed.lead_id is not null then 'suppressed'
+            when %(leaves)s::boolean and members.current_lead_id is null then 'left_segment'
+        end as reason
+    from walking
+    left join audience on walking.current_lead_id = audience.lead_id
+    left join qualified on walking.current_lead_id = qualified.current_lead_id
+    left join refusing on walking.current_lead_id = refusing.current_lead_id
+    left join suppressed on walking.current_lead_id = suppressed.lead_id
+    left join members on walking.current_lead_id = members.current_lead_id
 ),
 
 ended as (
@@ -140,6 +195,38 @@ where
     enrollments.product = %(product)s::text
     and enrollments.scenario = %(scenario)s::text
     and enrollments.ended_at is null;
+
+-- name: withdraw_removed
+-- A scenario that the product no longer has ends its walks, and what was planned for them.
+with ended as (
+    update enrollments
+    set ended_at = greatest(%(as_of)s::timestamptz, enrollments.enrolled_at), ended_reason = 'withdrawn'
+    where
+        enrollments.product = %(product)s::text
+        and not (enrollments.scenario = any(%(scenarios)s::text []))
+        and enrollments.ended_at is null
+    returning enrollments.enrollment_id, enrollments.ended_reason
+),
+
+cancelled as (
+    update messages
+    set status = 'cancelled', ended_reason = ended.ended_reason
+    from ended
+    where messages.enrollment_id = ended.enrollment_id and messages.status = 'planned'
+    returning messages.message_id, messages.ended_reason
+),
+
+explained as (
+    insert into decisions (message_id, outcome, reason, at)
+    select
+        cancelled.message_id,
+        'never',
+        cancelled.ended_reason,
+        %(as_of)s::timestamptz
+    from cancelled
+)
+
+select ended.ended_reason from ended;
 
 -- name: withdraw
 -- A changed definition stops those under way, or those whose step it no longer has, and what was planned for them.
@@ -193,111 +280,6 @@ where
     and enrollments.ended_at is null
     and enrollments.step_at <= %(as_of)s::timestamptz;
 
--- name: plan_emails
--- Who stands at an email gets its message planned, once an occasion, whatever id the person had (N1).
--- The loser of one mailbox is written down with its reason and walks on unsent.
-with moments as (
-    select
-        asked.step_at,
-        asked.due_at,
-        asked.expires_at
-    from
-        jsonb_to_recordset(%(moments)s::jsonb)
-        as asked (step_at timestamptz, due_at timestamptz, expires_at timestamptz)
-),
-
-standing as (
-    select
-        enrollments.enrollment_id,
-        lead_now.current_lead_id,
-        enrollments.lead_id,
-        enrollments.occurrence,
-        enrollments.enrolled_at,
-        lead_addresses.address_id,
-        moments.due_at,
-        moments.expires_at,
-        'scenario/' || enrollments.scenario || '/' || %(step)s::text || '/' || enrollments.occurrence as occasion
-    from enrollments
-    inner join lead_now on enrollments.lead_id = lead_now.lead_id
-    inner join lead_addresses on lead_now.current_lead_id = lead_addresses.lead_id and lead_addresses.is_primary
-    inner join moments on enrollments.step_at = moments.step_at
-    where
-        enrollments.product = %(product)s::text
-        and enrollments.scenario = %(scenario)s::text
-        and enrollments.definition_hash = %(definition_hash)s::text
-        and enrollments.step = %(step)s::text
-        and enrollments.ended_at is null
-        and not enrollments.is_held_out
-        and not exists (
-            select from messages
-            inner join lead_now as theirs on messages.lead_id = theirs.lead_id
-            where
-                theirs.current_lead_id = lead_now.current_lead_id
-                and messages.product = %(product)s::text
-                and messages.occasion
-                = 'scenario/' || enrollments.scenario || '/' || %(step)s::text || '/' || enrollments.occurrence
-        )
-),
-
-ranked as (
-    select
-        standing.*,
-        row_number() over (partition by standing.address_id, standing.occasion order by standing.lead_id) > 1
-        or exists (
-            select from messages
-            where
-                messages.product = %(product)s::text
-                and messages.occasion = standing.occasion
-                and messages.address_id = standing.address_id
-        ) as is_same_mailbox
-    from standing
-),
-
-planned as (
-    insert into messages (
-        product, occasion, scenario, step, enrollment_id, lead_id, address_id, email, mail_type, definition_hash,
-        reason, planned_at, first_due_at, due_at, expires_at, status, ended_reason
-    )
-    select
-        %(product)s::text,
-        ranked.occasion,
-        %(scenario)s::text,
-        %(step)s::text,
-        ranked.enrollment_id,
-        ranked.lead_id,
-        ranked.address_id,
-        %(email)s::text,
-        %(mail_type)s::text,
-        %(definition_hash)s::text,
-        'in ' || %(scenario)s::text || ' since '
-        || to_char(ranked.enrolled_at at time zone %(zone)s::text, 'YYYY-MM-DD'),
-        %(as_of)s::timestamptz,
-        ranked.due_at,
-        ranked.due_at,
-        ranked.expires_at,
-        case when ranked.is_same_mailbox then 'cancelled' else 'planned' end,
-        case when ranked.is_same_mailbox then 'same mailbox' end
-    from ranked
-    on conflict do nothing
-    returning messages.message_id, messages.ended_reason
-),
-
-explained as (
-    insert into decisions (message_id, outcome, reason, at)
-    select
-        planned.message_id,
-        'never',
-        planned.ended_reason,
-        %(as_of)s::timestamptz
-    from planned
-    where planned.ended_reason is not null
-)
-
-select
-    count(*) filter (where planned.ended_reason is null) as planned,
-    count(*) filter (where planned.ended_reason is not null) as same_mailbox
-from planned;
-
 -- name: pass_emails
 -- Past an email goes who was sent it, from when the provider took it, and who will never be; unknown waits.
 update enrollments
@@ -342,6 +324,34 @@ where
     and enrollments.ended_at is null
     and enrollments.step_at = moments.step_at
     and moments.over_at <= %(as_of)s::timestamptz;
+
+-- name: pass_waits_for
+-- Past a wait for something goes who met the condition (in `audience`), now, and whose time is over, from that moment.
+update enrollments
+set
+    step = case when outcome.has_met_it then %(then_step)s::text else %(else_step)s::text end,
+    step_at = case when outcome.has_met_it then %(as_of)s::timestamptz else outcome.over_at end
+from (
+    select
+        standing.enrollment_id,
+        audience.lead_id is not null as has_met_it,
+        moments.over_at
+    from enrollments as standing
+    inner join lead_now on standing.lead_id = lead_now.lead_id
+    inner join
+        jsonb_to_recordset(%(moments)s::jsonb) as moments (step_at timestamptz, over_at timestamptz)
+        on standing.step_at = moments.step_at
+    left join audience on lead_now.current_lead_id = audience.lead_id
+    where
+        standing.product = %(product)s::text
+        and standing.scenario = %(scenario)s::text
+        and standing.definition_hash = %(definition_hash)s::text
+        and standing.step = %(step)s::text
+        and standing.ended_at is null
+) as outcome
+where
+    enrollments.enrollment_id = outcome.enrollment_id
+    and (outcome.has_met_it or outcome.over_at <= %(as_of)s::timestamptz);
 
 -- name: pass_branches
 -- Who meets the condition goes one way, who does not the other.

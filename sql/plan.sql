@@ -1,81 +1,66 @@
--- name: plan_entry
--- A dated mail of the year becomes messages for the members of its segment, once an entry (N1).
-with members as (
-    select
-        segment_members.lead_id,
-        segment_members.joined_at,
-        lead_addresses.address_id,
-        row_number() over (partition by lead_addresses.address_id order by segment_members.lead_id) > 1 as is_second
-    from segment_members
-    inner join leads on segment_members.lead_id = leads.lead_id
-    inner join lead_addresses on segment_members.lead_id = lead_addresses.lead_id and lead_addresses.is_primary
+-- name: withdraw_removed
+-- What was planned for an entry that the plan no longer has is not sent.
+with cancelled as (
+    update messages
+    set status = 'cancelled', ended_reason = 'withdrawn'
     where
-        segment_members.product = %(product)s::text
-        and segment_members.segment = %(segment)s::text
-        and segment_members.left_at is null
-        and leads.merged_into is null
-        and not exists (
-            select from messages
-            inner join lead_now on messages.lead_id = lead_now.lead_id
-            where
-                lead_now.current_lead_id = segment_members.lead_id
-                and messages.product = %(product)s::text
-                and messages.occasion = 'plan/' || %(entry)s::text
-        )
-),
-
-judged as (
-    select
-        members.*,
-        members.is_second
-        or exists (
-            select from messages
-            where
-                messages.product = %(product)s::text
-                and messages.occasion = 'plan/' || %(entry)s::text
-                and messages.address_id = members.address_id
-        ) as is_same_mailbox
-    from members
-),
-
-planned as (
-    insert into messages (
-        product, occasion, step, lead_id, address_id, email, mail_type, definition_hash,
-        reason, planned_at, first_due_at, due_at, expires_at, status, ended_reason
-    )
-    select
-        %(product)s::text,
-        'plan/' || %(entry)s::text,
-        %(entry)s::text,
-        judged.lead_id,
-        judged.address_id,
-        %(email)s::text,
-        %(mail_type)s::text,
-        %(definition_hash)s::text,
-        'in ' || %(segment)s::text || ' since ' || to_char(judged.joined_at at time zone %(zone)s::text, 'YYYY-MM-DD'),
-        %(as_of)s::timestamptz,
-        %(due_at)s::timestamptz,
-        %(due_at)s::timestamptz,
-        %(expires_at)s::timestamptz,
-        case when judged.is_same_mailbox then 'cancelled' else 'planned' end,
-        case when judged.is_same_mailbox then 'same mailbox' end
-    from judged
-    on conflict do nothing
-    returning messages.message_id, messages.ended_reason
+        messages.product = %(product)s::text
+        and messages.scenario is null
+        and messages.status = 'planned'
+        and not (messages.step = any(%(entries)s::text []))
+    returning messages.message_id
 ),
 
 explained as (
     insert into decisions (message_id, outcome, reason, at)
     select
-        planned.message_id,
+        cancelled.message_id,
         'never',
-        planned.ended_reason,
+        'withdrawn',
         %(as_of)s::timestamptz
-    from planned
-    where planned.ended_reason is not null
+    from cancelled
 )
 
+select count(*) from cancelled;
+
+-- name: entries_waiting
+-- Which entries have messages that are planned and not sent.
+select distinct messages.step
+from messages
+where messages.product = %(product)s::text and messages.scenario is null and messages.status = 'planned';
+
+-- name: follow_entry
+-- What is planned and not sent follows its entry when that was changed: its date, its mail, its mail type.
+update messages
+set
+    email = %(email)s::text,
+    mail_type = %(mail_type)s::text,
+    definition_hash = %(definition_hash)s::text,
+    first_due_at = %(due_at)s::timestamptz,
+    due_at = %(due_at)s::timestamptz,
+    expires_at = %(expires_at)s::timestamptz
+where
+    messages.product = %(product)s::text
+    and messages.occasion = 'plan/' || %(entry)s::text
+    and messages.status = 'planned'
+    and messages.definition_hash <> %(definition_hash)s::text;
+
+-- name: count_entries
+-- What became of the mails of each entry.
 select
-    count(*) filter (where planned.ended_reason is null) as planned,
-    count(*) filter (where planned.ended_reason is not null) as same_mailbox
-from planned;
+    messages.step as entry,
+    count(*) filter (where messages.status = 'accepted') as sent,
+    count(*) filter (where messages.status in ('planned', 'sending', 'unknown')) as waiting,
+    count(*) filter (where messages.status in ('refused', 'cancelled', 'expired')) as not_sent
+from messages
+where messages.product = %(product)s::text and messages.scenario is null
+group by messages.step;
+
+-- name: segment_sizes
+-- How many are in each segment of the product now.
+select
+    segment_members.segment,
+    count(*) as size
+from segment_members
+where segment_members.product = %(product)s::text and segment_members.left_at is null
+group by segment_members.segment;

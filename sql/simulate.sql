@@ -81,16 +81,9 @@ or handoffs.sales_qualified_at >= %(begins_at)s::timestamptz;
 
 -- name: unwalk
 -- Up to where a stage remembers having gone, it has not gone yet: it looks at everybody again.
-do $$
-begin
-    if to_regclass('walks') is not null then
-        update walks set walked_at = %(begins_at)s::timestamptz where walked_at > %(begins_at)s::timestamptz;
-    end if;
-    if to_regclass('segment_refreshes') is not null then
-        delete from segment_refreshes
-        where exists (select from segment_refreshes as later where later.as_of >= %(begins_at)s::timestamptz);
-    end if;
-end $$;
+update walks
+set walked_at = %(begins_at)s::timestamptz
+where walks.walked_at > %(begins_at)s::timestamptz;
 
 -- name: say_yes
 -- What waits for a person's yes gets it.

@@ -8,7 +8,17 @@ inner join lead_now on identities.lead_id = lead_now.lead_id
 where identities.is_shared and identities.closed_at is null and lead_now.current_lead_id = any(%(leads)s::bigint []);
 
 -- name: held_by
--- Why these records are of one lead with others.
+-- Why these records are of one lead with others; a merge holds until it is undone.
+with parts as (
+    select
+        lead_now.current_lead_id,
+        min(source_records.record_id) as record_id
+    from source_records
+    inner join lead_now on source_records.lead_id = lead_now.lead_id
+    where source_records.record_id = any(%(records)s::bigint [])
+    group by lead_now.current_lead_id, source_records.lead_id
+)
+
 select
     match_edges.record_a,
     match_edges.record_b,
@@ -16,7 +26,14 @@ select
 from match_edges
 where
     match_edges.is_active
-    and match_edges.record_a = any(%(records)s::bigint []) and match_edges.record_b = any(%(records)s::bigint []);
+    and match_edges.record_a = any(%(records)s::bigint []) and match_edges.record_b = any(%(records)s::bigint [])
+union all
+select
+    one.record_id as record_a,
+    other.record_id as record_b,
+    'merged' as rule
+from parts as one
+inner join parts as other on one.current_lead_id = other.current_lead_id and one.record_id < other.record_id;
 
 -- name: move_identities
 -- The keys of records that were parted from a lead go with them.

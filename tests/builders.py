@@ -73,7 +73,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "contents": {"product": "backup", "email": "thanks", "subject": "s", "text": "t", "html": "h"},
     "signals": {"product": "backup", "kind": "clicked", "subject": "thanks", "day": "2026-11-16", "count": 1},
     "source_records": {
-        "source": "cards", "source_key": lambda n: f"k{n}", "content_hash": lambda n: f"h{n}", "landing_id": 1,
+        "source": "cards", "source_key": lambda n: f"k{n}", "content_hash": lambda _: uuid.uuid4().hex, "landing_id": 1,
         "line": 1, "precedence": 2, "channel": "exhibition", "payload": {}, "fields": {}, "keys": {},
         "occurred_at": NOON - DAY,
     },
@@ -125,10 +125,10 @@ def value(conn: sa.Connection, query: str, **parameters: Any) -> Any:
 
 
 def everything(conn: sa.Connection) -> dict[str, list[str]]:
-    """Return every row of every table but the bookkeeping of runs, as text: two moments can be compared."""
+    """Return every row of every table but the bookkeeping of runs and changes, as text, to compare two moments."""
     tables = conn.exec_driver_sql(
         "select table_name from information_schema.tables where table_schema = 'nurture' and table_type = 'BASE TABLE'"
-        " and table_name not in ('runs', 'migrations') order by table_name"
+        " and table_name not in ('runs', 'migrations', 'lead_changes') order by table_name"
     ).scalars()
     return {
         table: sorted(conn.exec_driver_sql(f'select each::text from "{table}" as each').scalars())

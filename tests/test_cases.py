@@ -59,7 +59,7 @@ def test_case(file: Path, conn: sa.Connection) -> None:
 def test_there_are_cases_of_every_stage_and_the_statement_of_each_exists() -> None:
     stages = {file.parent.name for file in FILES}
     assert stages >= {
-        "consolidate", "segments", "journeys", "plan", "dispatch", "settlement", "events", "scoring", "handoff",
+        "consolidate", "segments", "journeys", "planning", "dispatch", "settlement", "events", "scoring", "handoff",
         "reporting",
     }  # fmt: skip
 

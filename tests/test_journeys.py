@@ -228,8 +228,8 @@ def test_n5_a_removed_scenario_ends_its_walks_and_cancels_what_was_planned(conn:
     evening = datetime(2026, 11, 16, 20, tzinfo=TOKYO)
     go(conn, having([THANKS], calendar="japan"), evening)
     go(conn, product(calendar="japan"), evening + DAY / 24)
-    assert [reason for *_, reason in rows(conn, STANDING)] == ["left_segment"]
-    assert statuses(conn) == [("thanks", "cancelled", "left_segment")]
+    assert [reason for *_, reason in rows(conn, STANDING)] == ["withdrawn"]
+    assert statuses(conn) == [("thanks", "cancelled", "withdrawn")]
 
 
 def qualify(conn: sa.Connection, lead_id: int) -> None:

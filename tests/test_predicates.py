@@ -12,15 +12,14 @@ import sqlalchemy as sa
 from builders import DAY, NOON, insert, lead, product
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import ValidationError
 
 from nurture import db, predicates
-from nurture.definitions.conditions import Condition
+from nurture.definitions.conditions import READ
 from nurture.stack.postgres import Postgres
 
 PRODUCT = product()
 TODAY = date(2026, 11, 16)
-READ = TypeAdapter(Condition)
 
 
 def who(conn: sa.Connection, condition: dict[str, Any], asked: Any = PRODUCT) -> list[int]:
@@ -132,12 +131,39 @@ def test_a_combination_is_all_and_any_and_none_together(conn: sa.Connection):
     assert who(conn, asked) == [wanted]
 
 
+@pytest.mark.parametrize(
+    ("said", "mend"),
+    [
+        ({"clicked": True, "within": "3 business days"}, "did you mean '3 days'"),
+        ({"clicked": True, "within": "30 hours"}, "did you mean '2 days'"),
+        ({"visited": {"email": "thanks"}}, r"visited takes a word, as in `visited: /pricing\*`"),
+        ({"visited": True, "mail_type": "event"}, "mail_type goes with opened, clicked, replied"),
+        ({"employees": {"min": 50, "max": 5}}, "nothing lies between 50 and 5"),
+        ({"first_touch": {}}, "say what of it: source, channel, keyword"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_mend(said: dict[str, Any], mend: str):
+    with pytest.raises(ValidationError, match=mend):
+        READ.validate_python(said)
+
+
+def test_a_condition_reads_the_same_from_what_was_kept_of_it():
+    said = {
+        "all": [{"clicked": {"mail_type": "event"}, "within": "7 days", "times": {"max": 2}}, {"consent": True}],
+        "any": [{"first_touch": {"keyword": "*雲*"}}, {"employees": {"min": 5}}, {"score": {"max": 3}}],
+        "none": [{"segment": "a"}, {"visited": ["/a", "/b"], "times": "never"}, {"company": "*銀行"}],
+    }
+    read = READ.validate_python(said)
+    assert READ.validate_python(read.body()) == read
+
+
 # The oracle: the same grammar, read for one lead at a time over plain Python values.
 
 INDUSTRIES, REGIONS, TITLES = ["manufacturing", "logistics", "retail", None], ["kanto", "chubu", None], ["staff", None]
 PLACES = ["lead", "qualified", "sales_accepted", "opportunity", "customer", "lost"]
 KINDS = ["opened", "clicked", "visited", "submitted"]
 PAGES = ["/", "/pricing", "/pricing/list", "/a_b", "/axb"]
+COMPANIES, KEYWORDS = ["見本銀行", "ABC Bank", "株式会社見本", None], ["クラウド バックアップ", "Backup", "backup tool"]
 
 
 @dataclass
@@ -151,6 +177,8 @@ class Person:
     sources: set[str]
     segments: set[str]
     points: dict[str, int]
+    bases: set[str]
+    first: dict[str, str]
     did: list[tuple[str, str, str, date, int]] = field(default_factory=list)
 
 
@@ -173,10 +201,12 @@ def people(conn: sa.Connection, chance: random.Random) -> list[Person]:
 def person(conn: sa.Connection, chance: random.Random, account: int | None) -> Person:
     known = {
         "industry": chance.choice(INDUSTRIES), "region": chance.choice(REGIONS), "title_level": chance.choice(TITLES),
-        "employees": chance.choice([None, 10, 50, 400, 3000, 3001]),
+        "employees": chance.choice([None, 10, 50, 400, 3000, 3001]), "company": chance.choice(COMPANIES),
     }  # fmt: skip
     place = chance.choice(PLACES)
-    made = lead(conn, None, account_id=account, **known)
+    first = {"keyword": chance.choice(KEYWORDS)} if chance.random() < 0.6 else {}
+    channel = chance.choice(["exhibition", "web_form", None])
+    made = lead(conn, None, account_id=account, first_touch=first, first_channel=channel, **known)
     stand(conn, made, place)
     other = insert(conn, "leads", merged_into=made).lead_id  # what they did is spread over two ids
     points = {"fit": chance.randint(0, 20), "engagement": chance.randint(0, 60)} if chance.random() < 0.7 else {}
@@ -189,7 +219,12 @@ def person(conn: sa.Connection, chance: random.Random, account: int | None) -> P
     segments = {name for name in ("warm", "cold") if chance.random() < 0.4}
     for name in segments:
         insert(conn, "segment_members", segment=name, lead_id=made)
-    found = Person(made, known, account, place, sources, segments, points)
+    bases = {basis for basis in ("consent", "business_card") if chance.random() < 0.4}
+    for basis in bases:
+        insert(conn, "consents", lead_id=chance.choice([made, other]), basis=basis)
+    insert(conn, "consents", lead_id=made, basis="published_address", occurred_at=NOON + DAY)  # tomorrow's
+    told = {**first, **({"channel": channel} if channel else {})}
+    found = Person(made, known, account, place, sources, segments, points, bases, told)
     for _ in range(chance.randint(0, 6)):
         kind = chance.choice(KINDS)
         subject = chance.choice(PAGES) if kind == "visited" else chance.choice(["thanks", "case", "quote_request"])
@@ -235,6 +270,12 @@ def holds(asked: dict[str, Any], one: Person, everybody: list[Person]) -> bool:
             )
         case "source":
             return bool(one.sources & set(many(wanted)))
+        case "consent":
+            return bool(one.bases if wanted is True else one.bases & set(many(wanted)))
+        case "first_touch":
+            return all(part in one.first and looks(one.first[part], texts) for part, texts in wanted.items())
+        case "company":
+            return one.attributes["company"] is not None and looks(one.attributes["company"], wanted)
         case "lifecycle":
             return one.place in many(wanted)
         case "account":
@@ -252,7 +293,12 @@ def holds(asked: dict[str, Any], one: Person, everybody: list[Person]) -> bool:
             known = one.attributes["title_level" if subject == "title" else subject]
             allowed = {"industry": ["manufacturing", "logistics"]}.get(subject) if wanted == "target" else many(wanted)
             return allowed is None or (known is not None and known in allowed)
-    return sum(count for *did, count in one.did if fits(did, asked, subject)) >= asked.get("times", 1)
+    number, times = sum(count for *did, count in one.did if fits(did, asked, subject)), asked.get("times", 1)
+    return number == 0 if times == "never" else within(number, times if isinstance(times, dict) else {"min": times})
+
+
+def looks(text: str, patterns: Any) -> bool:
+    return any(fnmatch.fnmatchcase(text.casefold(), pattern.casefold()) for pattern in many(patterns))
 
 
 def fits(did: list[Any], asked: dict[str, Any], kind: str) -> bool:
@@ -262,7 +308,7 @@ def fits(did: list[Any], asked: dict[str, Any], kind: str) -> bool:
     return (
         what == kind
         and TODAY - timedelta(days=days) < day <= TODAY
-        and fnmatch.fnmatchcase(subject, about.get("email", "*"))
+        and any(fnmatch.fnmatchcase(subject, pattern) for pattern in many(about.get("email", "*")))
         and about.get("mail_type", mail_type) == mail_type
     )
 
@@ -285,13 +331,15 @@ WHEN = st.fixed_dictionaries(
     {},
     optional={
         "within": st.sampled_from(["1 days", "7 days", "30 days", "91 days"]),
-        "times": st.integers(1, 4),
+        "times": st.integers(1, 4)
+        | st.just("never")
+        | st.tuples(st.integers(0, 3), st.integers(0, 2)).map(lambda ends: {"min": ends[0], "max": sum(ends)}),
     },
 )
 ABOUT = {
     "opened": st.just(True) | st.sampled_from([{"email": "case"}, {"mail_type": "case_study"}]),
     "clicked": st.sampled_from(["case", True, {"mail_type": "know_how"}, {"email": "thanks", "mail_type": "know_how"}]),
-    "visited": st.sampled_from([True, "/pricing*", "/pricing", "/a_b", "*/list", "/*"]),
+    "visited": st.sampled_from([True, "/pricing*", "/pricing", "/a_b", "*/list", "/*", ["/a_b", "/pricing*"]]),
     "submitted": st.sampled_from([True, "quote_request"]),
 }
 BEHAVIOURS = st.one_of(
@@ -307,6 +355,17 @@ SINGLE = st.one_of(
     st.sampled_from(["target", {"min": 50}, {"max": 400}]).map(lambda bounds: {"employees": bounds}),
     some(["manufacturing", "retail"]).map(lambda names: {"industry": names}),
     st.sampled_from([{"industry": "target"}, {"region": "target"}, {"region": "kanto"}, {"title": "staff"}]),
+    some(["consent", "business_card", "published_address"]).map(lambda bases: {"consent": bases}),
+    st.just({"consent": True}),
+    st.sampled_from(["*銀行", "abc*", ["株式会社*", "*bank"]]).map(lambda texts: {"company": texts}),
+    st.sampled_from(
+        [
+            {"keyword": "backup*"},
+            {"keyword": ["backup", "クラウド*"]},
+            {"channel": "exhibition"},
+            {"channel": "web_form", "keyword": "*"},
+        ]
+    ).map(lambda parts: {"first_touch": parts}),
     BEHAVIOURS,
 )
 CONDITIONS = st.recursive(
@@ -318,7 +377,7 @@ CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=CONDITIONS)
 def test_the_set_is_who_the_oracle_names_one_by_one(world: tuple[sa.Connection, list[Person]], asked: dict[str, Any]):
     conn, everybody = world

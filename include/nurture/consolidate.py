@@ -8,13 +8,13 @@ nothing else joins is parted, the id stays with most of the records, and no fact
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 import sqlalchemy as sa
 
-from nurture import db, erasures, merges
+from nurture import db, erasures, merges, splits
 from nurture.matching import companies
 from nurture.matching.blocks import Blocks, blocks_of
 from nurture.matching.candidates import Row, row_of
@@ -25,6 +25,7 @@ from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
 BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
+LARGE = 10_000  # records: so many change what the planner has to know
 ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
 NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
@@ -65,10 +66,12 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict
     db.run(conn, sql.analyze_batch)
     db.run(conn, sql.insert_accounts)
     db.run(conn, sql.assign_records)
+    if len(new) >= LARGE:
+        db.run(conn, sql.analyze_records)
     if moved:
-        _part(conn, moved, lead_of, decision.shared, as_of)
+        splits.part(conn, moved, lead_of, decision.shared, as_of)
     db.run(conn, sql.create_told)
-    db.copy_rows(conn, sql.copy_told, _identities(new, lead_of, decision.shared))
+    db.copy_rows(conn, sql.copy_told, splits.identities(new, lead_of, decision.shared))
     db.run(conn, sql.insert_identities, as_of=as_of)
     _explain(conn, decision)
     for statement in (
@@ -214,52 +217,6 @@ def _leads_of(people: Sequence[Cluster], rows: Sequence[Row]) -> list[list[int]]
         for lead_id, number in count.items():
             best[lead_id] = max(best.get(lead_id, (0, 0)), (number, -at))
     return [sorted(lead for lead in count if best[lead] == (count[lead], -at)) for at, count in enumerate(counts)]
-
-
-def _part(
-    conn: sa.Connection, moved: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]], as_of: datetime
-) -> None:
-    """Give the records that were parted from a lead to their own, with their keys, and keep why."""
-    sql = db.statements("splits")
-    records = [row.record_id for row in moved]
-    keys = [
-        {"kind": kind, "value": value, "name_key": name_key, "lead_id": lead_id}
-        for kind, value, name_key, lead_id, _ in _identities(moved, lead_of, shared)
-    ]
-    db.run(
-        conn, sql.move_identities, keys=db.json_rows(keys), leads=sorted({row.lead_id for row in moved if row.lead_id})
-    )
-    db.run(conn, sql.deactivate_parted_edges, records=records)
-    why: dict[tuple[int | None, int], str] = {}
-    for row in moved:
-        told = [
-            f"{kind} {value}"
-            for kind, value in (("mailbox", row.mailbox), ("mobile", row.mobile))
-            if (kind, value) in shared
-        ]
-        why.setdefault((row.lead_id, lead_of[row.record_id]), ", ".join(told) or "a key")
-    db.insert_values(
-        conn,
-        sql.insert_splits,
-        ((old, new, f"{reason} is several people's", as_of) for (old, new), reason in why.items()),
-    )
-
-
-def _identities(
-    new: list[Row], lead_of: dict[int, int], shared: set[tuple[str, str]]
-) -> Iterable[tuple[str, str, str, int, bool]]:
-    """Return the keys that identify the new rows' leads, each once, under the name with which it came."""
-    found: dict[tuple[str, str, str], tuple[str, str, str, int, bool]] = {}
-    for row in new:
-        lead_id, name = lead_of[row.record_id], row.name.key if row.name else ""
-        if row.crm_id:
-            found["crm_id", row.crm_id, name] = ("crm_id", row.crm_id, name, lead_id, False)
-        if row.mailbox:
-            is_shared = ("mailbox", row.mailbox) in shared
-            found["email", row.mailbox, name] = ("email", row.mailbox, name, lead_id, is_shared)
-        if row.mobile and row.name:
-            found["mobile", row.mobile, name] = ("mobile", row.mobile, name, lead_id, ("mobile", row.mobile) in shared)
-    return found.values()
 
 
 def _explain(conn: sa.Connection, decision: Decision) -> None:

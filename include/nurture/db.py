@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 SQL = Path(os.environ.get("NURTURE_SQL") or Path(__file__).parents[2] / "sql")
 _ESCAPED = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}  # what COPY's text means otherwise
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 _MIGRATING = 7_310_001  # The key of the advisory lock under which one process migrates at a time.
 
 
@@ -80,6 +81,23 @@ def statements(stage: str) -> SimpleNamespace:
 def run(conn: sa.Connection, statement: Statement, **parameters: Any) -> sa.CursorResult[*tuple[Any, ...]]:
     """Run a named statement with its parameters by name."""
     return conn.exec_driver_sql(statement, parameters)
+
+
+def run_often(conn: sa.Connection, statement: Statement, **parameters: Any) -> sa.CursorResult[*tuple[Any, ...]]:
+    """Run a statement that a session runs over and over: it is planned once a session.
+
+    The judging of a claim takes 11 ms and its planning 60. Every parameter must be cast where it is used.
+    """
+    prepared: dict[str, list[str]] = conn.connection.info.setdefault("nurture.prepared", {})
+    name = "often_" + hashlib.md5(statement.encode(), usedforsecurity=False).hexdigest()
+    if name not in prepared:
+        names = list(dict.fromkeys(_PARAMETER.findall(statement)))
+        numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).rstrip().rstrip(";")
+        with cursor(conn) as open_cursor:
+            open_cursor.execute(f"prepare {name} as {numbered}")
+        prepared[name] = names
+    wanted = ", ".join(f"%({parameter})s" for parameter in prepared[name])
+    return conn.exec_driver_sql(f"execute {name} ({wanted})" if wanted else f"execute {name}", parameters)
 
 
 def count(conn: sa.Connection, statement: Statement, **parameters: Any) -> int:

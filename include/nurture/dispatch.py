@@ -238,21 +238,21 @@ class _Dispatch:
         self._look()
         db.run(conn, self.sql.create_claim)
         db.run(conn, self.permission.open_budgets, **budget_day)
-        judged = db.count(
+        judged = db.run_often(
             conn, self.sql.lock_due,
             product=product.product, email=batch.email, occasion=batch.occasion, variant=batch.variant,
             as_of=self.as_of, at_most=at_most, long=LONG, is_alone=is_alone,
-        )  # fmt: skip
+        ).rowcount  # fmt: skip
         if judged == 0:
             conn.commit()
             return 0, [], 0
         self._judge(budget_day)
-        never, not_now = db.run(conn, self.permission.turn_down, at=self.at).one()
+        never, not_now = db.run_often(conn, self.permission.turn_down, at=self.at).one()
         self.counts["never"] += never
         self.counts["not_now"] += not_now
         # Settlement counts from this moment: an attempt that takes an hour must not look given up, or absent (N3).
         self.claimed = self.begun + (time.monotonic() - self.begun) // TICK * TICK
-        rows = db.run(
+        rows = db.run_often(
             conn, self.sql.open_request,
             email=batch.email, content_hash=batch.content_hash, mark=mark, at=self._moment(), is_probe=is_probe,
             **budget_day,
@@ -276,7 +276,7 @@ class _Dispatch:
             left.append((max(allowed - spent["domain"], 0), f"daily budget of {self.domain}"))
         budget, budget_reason = min(left)
         tomorrow = calendars.opening(self.calendar, self.product.zone, self.day + timedelta(days=1))
-        db.run(
+        db.run_often(
             self.conn, self.permission.judge,
             product=self.product.product, at=self.at,
             span=self.company.frequency.within.span(), mails=self.company.frequency.mails,
@@ -314,10 +314,14 @@ class _Dispatch:
             self.conn.commit()
             self.counts["unknown"] += len(claimed)
         else:
-            self.counts["accepted"] += db.count(
+            self.counts["accepted"] += db.run_often(
                 self.conn, self.answers.record_accepted,
                 request_id=request_id, answer="202", at=self._moment(), provider_request_id=provider_request_id,
             )  # fmt: skip
+=======
+                request_id=request_id, answer="202", at=self.at, provider_request_id=provider_request_id,
+            ).rowcount  # fmt: skip
+>>>>>>> 552ed46dc6d846f84259eb7c66aeb49032b776e4
             self.conn.commit()
             self.size = min(self.size * 2, AT_MOST)
 

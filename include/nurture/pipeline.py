@@ -139,19 +139,29 @@ def select(work: Work) -> Counts:
 
 
 def walk(work: Work) -> Counts:
-    """Enroll, and move everybody on."""
+    """Enroll, move everybody on, and give the mails of the journeys their places in the frequency budget."""
     from nurture import journeys
 
     calendar = work.loaded.company.calendars[work.product.calendar]
-    return journeys.walk(work.conn, work.product, calendar, work.as_of, live=work.live)
+    counts = journeys.walk(work.conn, work.product, calendar, work.as_of, live=work.live)
+    return {**counts, "moved": _forecast(work)}
 
 
 def plan_due(work: Work) -> Counts:
-    """Plan the dated mails whose day has come."""
+    """Plan the dated mails whose day has come, and give them their places in the frequency budget."""
     from nurture import plan
 
     calendar = work.loaded.company.calendars[work.product.calendar]
-    return plan.plan_due(work.conn, work.product, calendar, work.as_of, live=work.live)
+    counts = plan.plan_due(work.conn, work.product, calendar, work.as_of, live=work.live)
+    return {**counts, "moved": _forecast(work)}
+
+
+def _forecast(work: Work) -> int:
+    from nurture import budget
+
+    if not work.live:
+        return 0
+    return budget.forecast(work.conn, work.product, work.loaded.company, work.loaded.products, work.as_of)
 
 
 def settle(work: Work) -> Counts:

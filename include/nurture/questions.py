@@ -64,12 +64,12 @@ class Known:
 
     def _last(self, asked: c.Behaviour) -> str:
         """Return when the lead last did what is asked for, at any time, and how often in all."""
-        parts = [re.escape(part) for part in (asked.subject or "*").split("*")]
+        wanted = "|".join(re.escape(subject).replace(r"\*", ".*") for subject in c.values(asked.subject or "*"))
         done = [
             row
             for row in self.did
             if row["kind"] == asked.kind
-            and re.fullmatch(".*".join(parts), row["subject"], re.DOTALL)
+            and re.fullmatch(wanted, row["subject"], re.DOTALL)
             and (asked.mail_type is None or row["mail_type"] == asked.mail_type)
         ]
         return f"{max(row['day'] for row in done)} ×{sum(row['times'] for row in done)}" if done else "-"
@@ -126,7 +126,7 @@ def said(condition: Any) -> str:
         case c.Behaviour():
             about = {"mail_type": condition.mail_type} if condition.mail_type else condition.subject or True
             more = [f"within: {condition.within}"] if condition.within else []
-            more += [f"times: {condition.times}"] if condition.times > 1 else []
+            more += [f"times: {_plain(condition.times)}"] if condition.times != 1 else []
             return ", ".join([f"{condition.kind}: {_plain(about)}", *more])
     return _plain(condition)
 

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 
 from nurture import db
 from nurture.definitions.model import hash_of
+from nurture.definitions.past import Past, Walked
+from nurture.definitions.products import Product
 
 Part = Literal["segment", "scenario", "plan", "scoring", "qualification", "email"]
 
@@ -26,3 +28,21 @@ def read(conn: sa.Connection, definition_hash: str) -> Any:
     if body is None:
         raise LookupError(f"no definition was kept under {definition_hash}")
     return body
+
+
+def past(conn: sa.Connection, product: Product) -> Past:
+    """Return what has run of a product: what a changed definition must heed."""
+    sql = db.statements("versions")
+    which = {"product": product.product, "zone": product.timezone}
+    begun = db.run(conn, sql.beginnings, **which).one()
+    versions: dict[str, list[Walked]] = {}
+    for row in db.run(conn, sql.scenarios_walked, product=product.product):
+        versions.setdefault(row.scenario, []).append(Walked(row.body, row.under_way))
+    return Past(
+        leads=begun.leads,
+        first_run_on=begun.first_run_on,
+        has_sent=begun.has_sent,
+        entries={row.name: row.body for row in db.run(conn, sql.entries_run, product=product.product)},
+        sent_on=list(db.run(conn, sql.plan_sent_on, **which).scalars()),
+        versions=versions,
+    )

@@ -47,6 +47,12 @@ create unique index one_open_enrollment on nurture.enrollments (product, scenari
 create index enrollments_standing on nurture.enrollments (product, scenario, step) where ended_at is null;
 create index enrollments_by_lead on nurture.enrollments (lead_id);
 
+-- Up to when a product's journeys were walked: days that were missed are made up one by one.
+create table nurture.walks (
+    product text primary key,
+    walked_at timestamptz not null
+);
+
 -- Every rendered subject, text and html, once; the marks of a batch's tags replaced by fixed ones.
 create table nurture.contents (
     content_hash text primary key,
@@ -89,8 +95,8 @@ create table nurture.messages (
     ),
     ended_reason text,                   -- of cancelled and expired
     request_id bigint,                   -- the newest request it was in
-    content_hash text references nurture.contents (content_hash),
-    consent_id bigint references nurture.consents (consent_id), -- the evidence that permitted it
+    content_hash text,                   -- of contents
+    consent_id bigint,                   -- of consents: the evidence that permitted it
     sent_at timestamptz,                 -- the clock of the attempt that claimed it
     accepted_at timestamptz,
     provider_message_id text,
@@ -103,9 +109,9 @@ create table nurture.messages (
     ),
     unique (product, occasion, lead_id)
 );
--- The loser of one mailbox keeps its row and its reason; everybody else's mailbox gets an occasion once (N1).
+-- The loser of one mailbox and the merged keep their rows and reasons; a mailbox gets an occasion once (N1).
 create unique index one_message_a_mailbox on nurture.messages (product, occasion, address_id)
-where ended_reason is distinct from 'same mailbox';
+where ended_reason is null or ended_reason not in ('same mailbox', 'merged');
 create index messages_due on nurture.messages (product, email, occasion, due_at, message_id) where status = 'planned';
 create index messages_due_by_variant on nurture.messages (product, email, variant, occasion, due_at, message_id)
 where status = 'planned' and variant is not null;
@@ -162,13 +168,14 @@ create index send_requests_open on nurture.send_requests (status) where status i
 create index send_requests_by_product on nurture.send_requests (product, request_id desc);
 create unique index send_requests_by_provider_id on nurture.send_requests (provider_request_id);
 
+-- No foreign keys here and from messages to their request, content and evidence: one statement writes them all, the
+-- trigger below counts the members, and five checks a message took half of a claim's time.
 create table nurture.send_attempts (
-    request_id bigint not null references nurture.send_requests (request_id),
-    message_id bigint not null references nurture.messages (message_id),
+    request_id bigint not null,
+    message_id bigint not null,
     primary key (request_id, message_id)
 );
 create index send_attempts_by_message on nurture.send_attempts (message_id);
-alter table nurture.messages add foreign key (request_id) references nurture.send_requests (request_id);
 
 -- A request is committed with all its members or not at all.
 create function nurture.a_request_has_its_members() returns trigger language plpgsql as $$
@@ -189,3 +196,49 @@ create table nurture.budgets (
     claimed integer not null default 0 check (claimed >= 0),
     primary key (scope, key, day)
 );
+
+-- The first moment from due_at on at which one more mail keeps every window of a span at `mails` or fewer, among the
+-- moments taken already, past and coming. How planning forecasts the frequency budget.
+create function nurture.free_at(due_at timestamptz, taken timestamptz [], mails integer, span interval)
+returns timestamptz language sql immutable as $$
+    select min(candidates.moment)
+    from (
+        select due_at as moment
+        union all
+        select unnested.moment + span
+        from unnest(taken) as unnested (moment)
+        where unnested.moment + span > due_at
+    ) as candidates
+    where not exists (
+        select from (
+            select candidates.moment
+            union all
+            select later.moment
+            from unnest(taken) as later (moment)
+            where later.moment > candidates.moment and later.moment < candidates.moment + span
+        ) as ends
+        where (
+            select count(*)
+            from unnest(taken) as within (moment)
+            where within.moment > ends.moment - span and within.moment <= ends.moment
+        ) >= mails
+    )
+$$;
+
+-- The places of several mails of one lead, in their turn: each takes its own from those behind it.
+create function nurture.places_in_turn(wanted timestamptz [], sent timestamptz [], mails integer, span interval)
+returns timestamptz [] language plpgsql immutable as $$
+declare
+    taken timestamptz [] := sent;
+    place timestamptz;
+    places timestamptz [] := '{}';
+begin
+    foreach place in array wanted loop
+        if cardinality(taken) >= mails then
+            place := nurture.free_at(place, taken, mails, span);
+        end if;
+        taken := taken || place;
+        places := places || place;
+    end loop;
+    return places;
+end $$;

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from nurture.cli import bench, check, demo, explain, land, leads, preview, run, sends, simulate, stack
+from nurture.cli import bench, check, demo, explain, land, leads, plan, preview, run, segments, sends, simulate, stack
 from nurture.problem import Problem
 
 app = typer.Typer(
@@ -25,7 +25,8 @@ for commands in (stack.app, demo.app, check.app, preview.app, simulate.app, expl
 # Commands below a noun, such as `nurture leads review`: ("leads", leads.app).
 NOUNS: tuple[tuple[str, typer.Typer], ...] = (
     ("leads", leads.leads),
-    ("segments", run.segments),
+    ("plan", plan.plan),
+    ("segments", segments.segments),
     ("sends", sends.sends),
     ("bench", bench.bench),
 )

@@ -1,4 +1,4 @@
-"""Commands that run stages without Airflow: `nurture run`, `nurture segments show`."""
+"""The command `nurture run`: stages without Airflow."""
 
 import json
 from datetime import UTC, datetime
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from nurture.pipeline import Work
 
 app = typer.Typer()
-segments = typer.Typer(help="Who is in a product's segments.", no_args_is_help=True)
 
 HomeOption = Annotated[Path | None, typer.Option("--home", envvar="NURTURE_HOME", help="The stack's folder.")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="As if it were then: 2026-11-20T10:00:00+09:00.")]
@@ -58,23 +57,6 @@ def run(
     for name, counted in told.items():
         for part, counts in counted.items():
             typer.echo(f"{name} {part}: " + (", ".join(f"{number:,} {key}" for key, number in counts.items()) or "-"))
-
-
-@segments.command("show")
-def show_segments(product: str, as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Say how many are in each segment, and how many joined and left within the last day."""
-    from nurture import db
-
-    with db.engine(stack_environment(home)["NURTURE_DSN"]).connect() as conn:
-        products_of(work_of(conn, home, moment_of(as_of)), product)
-        found = db.run(conn, db.statements("segments").sizes, product=product, as_of=moment_of(as_of)).mappings().all()
-    if as_json:
-        typer.echo(json.dumps([dict(row) for row in found], indent=2))
-        return
-    for row in found:
-        typer.echo(f"{row['segment']:<28} {row['size']:>8,}  +{row['joined']:,} -{row['departed']:,}")
-    if not found:
-        typer.echo(f"No segment of {product} was refreshed yet: `nurture run segments {product}`")
 
 
 def moment_of(text: str | None) -> datetime:

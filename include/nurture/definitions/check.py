@@ -3,12 +3,14 @@
 How an email is proofread is an argument, because rendering stands above the definitions.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from nurture.definitions import changes, plan_lints, reach
 from nurture.definitions.load import (
     EMAIL_PARTS,
     load_shared,
@@ -19,8 +21,11 @@ from nurture.definitions.load import (
     shown,
 )
 from nurture.definitions.nearest import instead
+from nurture.definitions.past import Past
 from nurture.definitions.problems import BrokenDefinition, DefinitionProblem, Document
-from nurture.definitions.products import Branch, Email, Product, Step
+from nurture.definitions.products import Product
+from nurture.definitions.reachable import unreachable
+from nurture.definitions.yaml12 import read
 from nurture.problem import Problem
 
 _CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly|once)|([0-9A-Za-z*/,#-]+ ){4}[0-9A-Za-z*/,#-]+)$")
@@ -71,8 +76,14 @@ class Checked:
     notes: list[str] = field(default_factory=list)
 
 
-def check(root: Path, proofread: Proofread, product: str | None = None) -> Checked:
-    """Check all definitions under `root`, or one product's; raise `Problem` when there is no such product."""
+def check(
+    root: Path, proofread: Proofread, product: str | None = None, *,
+    today: dt.date, past_of: Callable[[Product], Past] | None = None,
+) -> Checked:  # fmt: skip
+    """Check all definitions under `root`, or one product's; raise `Problem` when there is no such product.
+
+    `past_of` tells what has run of a product; None when there is no database to ask.
+    """
     checked = Checked()
     try:
         shared = load_shared(root)
@@ -104,6 +115,10 @@ def check(root: Path, proofread: Proofread, product: str | None = None) -> Check
                 (checked.warnings if is_warning else checked.problems).append(problem)
         if broken:
             continue
+        checked.problems += unreachable(loaded, folder, root)
+        past = past_of(loaded) if past_of is not None else None
+        for found, is_warning in _journeys_and_plan(loaded, folder, root, today, past):
+            (checked.warnings if is_warning else checked.problems).append(found)
         checked.notes += _unsent(loaded, folder, root)
         checked.products.append(name)
         checked.scenarios += len(loaded.scenarios)
@@ -154,18 +169,32 @@ def _proofread(
         yield problem, finding.is_warning
 
 
+def _journeys_and_plan(
+    product: Product, folder: Path, root: Path, today: dt.date, past: Past | None
+) -> Iterator[tuple[DefinitionProblem, bool]]:
+    """Yield what is wrong with ways, changes and dates, and whether it is a warning."""
+    pages = {name: _document(folder / "scenarios" / f"{name}.yaml", root) for name in product.scenarios}
+    page = _document(folder / "product.yaml", root)
+    for name, scenario in product.scenarios.items():
+        yield from ((found, False) for found in reach.of_scenario(scenario, product, pages[name]))
+        if past is not None:
+            yield from ((found, False) for found in changes.of_scenario(scenario, pages[name], past))
+    if past is not None:
+        yield from ((found, False) for found in changes.of_plan(product, page, past))
+    for path, message, is_warning in plan_lints.lint(product, today, past):
+        if path[0] == "scenarios":
+            yield pages[str(path[1])].problem(("journey",), message), is_warning
+        else:
+            yield page.problem(path, message), is_warning
+
+
+def _document(file: Path, root: Path) -> Document:
+    text = file.read_text("utf-8-sig")
+    return Document(shown(file, root), text, read(text))
+
+
 def _unsent(product: Product, folder: Path, root: Path) -> Iterator[str]:
     sent = {entry.email for entry in product.plan}
-    for scenario in product.scenarios.values():
-        sent |= set(_emails(scenario.journey))
+    sent |= {step.email for scenario in product.scenarios.values() for step in scenario.emails()}
     for email in sorted(set(product.emails) - sent):
         yield f"{shown(folder / 'emails' / f'{email}.mjml', root)}: no scenario and no plan entry sends it yet"
-
-
-def _emails(steps: list[Step]) -> Iterator[str]:
-    for step in steps:
-        if isinstance(step, Email):
-            yield step.email
-        elif isinstance(step, Branch):
-            yield from _emails(step.branch.then)
-            yield from _emails(step.branch.else_)

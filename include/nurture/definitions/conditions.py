@@ -1,20 +1,23 @@
-"""Conditions: one closed, typed grammar for audience, segment, branch, fit and qualification.
+"""Conditions: one closed, typed grammar for audience, segment, branch, goal, fit and qualification.
 
 A condition is a mapping with one subject (`{industry: [logistics]}`, `{clicked: thanks, within: 30 days}`) or a
 combination of conditions (`all`, `any`, `none`). There is no expression language.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
-from nurture.definitions.model import Lifecycle, MailType, Model, Name, Span
+from nurture.definitions.model import Basis, Duration, Lifecycle, MailType, Model, Name, Span
 
-ATTRIBUTES = ("industry", "region", "department", "title", "employees")
-BEHAVIOURS = ("opened", "clicked", "replied", "visited", "submitted", "attended")
+Kind = Literal["opened", "clicked", "replied", "visited", "submitted", "attended"]
+ATTRIBUTES = ("industry", "region", "department", "title", "employees", "company")
+BEHAVIOURS = get_args(Kind)
+OF_MAIL = ("opened", "clicked", "replied")
 SUBJECTS = (
-    "all", "any", "none", "target", "source", "lifecycle", "account", "segment", "fit", "engagement", "score",
-    *ATTRIBUTES, *BEHAVIOURS,
+    "all", "any", "none", "target", "source", "first_touch", "consent", "lifecycle", "account", "segment",
+    "fit", "engagement", "score", *ATTRIBUTES, *BEHAVIOURS,
 )  # fmt: skip
 
 
@@ -28,11 +31,13 @@ class Range(Model):
     def _has_an_end(self) -> "Range":
         if self.min is None and self.max is None:
             raise ValueError("a range needs min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"nothing lies between {self.min} and {self.max}: min is the smaller one")
         return self
 
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
+    def holds(self, number: int) -> bool:
+        """Say whether a number lies in the range."""
+        return (self.min is None or self.min <= number) and (self.max is None or number <= self.max)
 
 
 class Combination(Model):
@@ -53,6 +58,42 @@ class Source(Model):
     """The lead came from one of these sources."""
 
     source: Name | list[Name]
+
+
+class First(Model):
+    """What was kept of a first touch; a text may have `*`, letters are compared without their case."""
+
+    source: Name | list[Name] | None = None
+    channel: str | list[str] | None = None
+    keyword: str | list[str] | None = None
+    page: str | list[str] | None = None
+    form: str | list[str] | None = None
+    referrer: str | list[str] | None = None
+    utm_source: str | list[str] | None = None
+    utm_medium: str | list[str] | None = None
+    utm_campaign: str | list[str] | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "First":
+        if not self.asked():
+            raise ValueError(f"say what of it: {', '.join(type(self).model_fields)}")
+        return self
+
+    def asked(self) -> dict[str, list[str]]:
+        """Return what is asked of each part, as lists of alternatives."""
+        return {name: values(found) for name in type(self).model_fields if (found := getattr(self, name)) is not None}
+
+
+class FirstTouch(Model):
+    """How the lead was first met: each part that is named must fit."""
+
+    first_touch: First
+
+
+class Consents(Model):
+    """There is evidence of one of these legal bases for mailing the lead, or, with true, of any."""
+
+    consent: Literal[True] | Basis | list[Basis]
 
 
 class OfLifecycle(Model):
@@ -86,9 +127,12 @@ class Points(Model):
 
 
 class Attribute(Model):
-    """An attribute of the lead or its account is one of these values, in a range, or as the target says."""
+    """An attribute of the lead or its account is one of these values, in a range, or as the target says.
 
-    subject: Literal["industry", "region", "department", "title", "employees"]
+    A company is a text that may have `*`.
+    """
+
+    subject: Literal["industry", "region", "department", "title", "employees", "company"]
     value: Literal["target"] | Range | str | list[str]
 
     @model_validator(mode="before")
@@ -97,18 +141,28 @@ class Attribute(Model):
         return _word_and_value(value, ATTRIBUTES, "subject", "value")
 
 
-class Behaviour(Model):
-    """The lead did something, `times` or more, within a window that ends at `as_of`.
+def _whole_days(within: Duration) -> Duration:
+    if within.unit in ("hours", "business days"):
+        days = -(-within.amount // 24) if within.unit == "hours" else within.amount
+        mend = Duration(amount=max(days, 1), unit="days")
+        raise ValueError(f"{str(within)!r}: what people do is counted by whole days: did you mean {str(mend)!r}?")
+    if within.amount == 0:
+        raise ValueError("a window has a day at least: '1 days' is today")
+    return within
 
-    What it concerns: an email's name or its mail type (opened, clicked, replied), a page path with `*` (visited),
-    a form (submitted), an event (attended), or true for any.
+
+class Behaviour(Model):
+    """The lead did something so many times, within a window of whole days that ends at `as_of`, today included.
+
+    What it concerns: emails' names or their mail type (opened, clicked, replied), page paths with `*` (visited),
+    forms (submitted), events (attended), or true for any. `times` is the least number, a range, or `never`.
     """
 
-    kind: Literal["opened", "clicked", "replied", "visited", "submitted", "attended"]
-    subject: str | None = None
+    kind: Kind
+    subject: str | list[str] | None = None
     mail_type: MailType | None = None
-    within: Span | None = None
-    times: int = Field(default=1, ge=1)
+    within: Annotated[Span, AfterValidator(_whole_days)] | None = None
+    times: Annotated[int, Field(ge=1)] | Range | Literal["never"] = 1
 
     @model_validator(mode="before")
     @classmethod
@@ -119,6 +173,8 @@ class Behaviour(Model):
         kind = next(word for word in BEHAVIOURS if word in value)
         about = value.pop(kind)
         if isinstance(about, dict):
+            if kind not in OF_MAIL:
+                raise ValueError(f"{kind} takes a word, as in `{kind}: {_EXAMPLES[kind]}`, or true for any")
             value.update({"subject": about.get("email"), "mail_type": about.get("mail_type")})
             unknown = sorted(set(about) - {"email", "mail_type"})
             if unknown:
@@ -126,6 +182,25 @@ class Behaviour(Model):
         elif about is not True:
             value["subject"] = about
         return {"kind": kind, **value}
+
+    @model_validator(mode="after")
+    def _of_mail(self) -> "Behaviour":
+        if self.mail_type is not None and self.kind not in OF_MAIL:
+            raise ValueError(f"mail_type goes with {', '.join(OF_MAIL)}, not with {self.kind}")
+        return self
+
+    def bounds(self) -> tuple[int, int | None]:
+        """Return the least and the greatest number of times; None is no upper bound."""
+        if isinstance(self.times, Range):
+            return self.times.min or 0, self.times.max
+        return (0, 0) if self.times == "never" else (self.times, None)
+
+    def days(self) -> int | None:
+        """Return the window's whole days, today included, or None for ever."""
+        return self.within.span().days if self.within is not None else None
+
+
+_EXAMPLES = {"visited": "/pricing*", "submitted": "quote_request", "attended": "seminar"}
 
 
 def _word_and_value(value: Any, words: tuple[str, ...], word_key: str, value_key: str) -> Any:
@@ -138,6 +213,7 @@ def _word_and_value(value: Any, words: tuple[str, ...], word_key: str, value_key
 
 _TAGS = {
     "all": "combination", "any": "combination", "none": "combination", "target": "target", "source": "source",
+    "first_touch": "first_touch", "consent": "consent",
     "lifecycle": "lifecycle", "account": "account", "segment": "segment", "fit": "points", "engagement": "points",
     "score": "points", "range": "points",
     **dict.fromkeys(ATTRIBUTES, "attribute"), **dict.fromkeys(BEHAVIOURS, "behaviour"), "kind": "behaviour",
@@ -147,9 +223,9 @@ _TAGS = {
 def _tag(value: Any) -> str | None:
     if isinstance(value, Model):
         names: dict[type[Model], str] = {
-            Combination: "combination", Target: "target", Source: "source", OfLifecycle: "lifecycle",
-            OfAccount: "account", InSegment: "segment", Points: "points", Attribute: "attribute",
-            Behaviour: "behaviour",
+            Combination: "combination", Target: "target", Source: "source", FirstTouch: "first_touch",
+            Consents: "consent", OfLifecycle: "lifecycle", OfAccount: "account", InSegment: "segment",
+            Points: "points", Attribute: "attribute", Behaviour: "behaviour",
         }  # fmt: skip
         return names.get(type(value))
     if isinstance(value, dict):
@@ -163,6 +239,8 @@ Condition = Annotated[
     Annotated[Combination, Tag("combination")]
     | Annotated[Target, Tag("target")]
     | Annotated[Source, Tag("source")]
+    | Annotated[FirstTouch, Tag("first_touch")]
+    | Annotated[Consents, Tag("consent")]
     | Annotated[OfLifecycle, Tag("lifecycle")]
     | Annotated[OfAccount, Tag("account")]
     | Annotated[InSegment, Tag("segment")]
@@ -176,8 +254,33 @@ Condition = Annotated[
     ),
 ]
 Combination.model_rebuild()
+READ: TypeAdapter[Condition] = TypeAdapter(Condition)
 
 
 def values(one_or_many: Any) -> list[Any]:
     """Return a value that may be one or many as a list."""
-    return _as_list(one_or_many)
+    return one_or_many if isinstance(one_or_many, list) else [one_or_many]
+
+
+def parts(condition: Condition) -> list[tuple[tuple[str | int, ...], Condition]]:
+    """Return the conditions that a combination is made of, each with its path; of anything else none."""
+    if not isinstance(condition, Combination):
+        return []
+    return [
+        ((word, index), part)
+        for word in ("all", "any", "none")
+        for index, part in enumerate(getattr(condition, word) or [])
+    ]
+
+
+def leaves(condition: Condition, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Condition]]:
+    """Yield every condition at any depth that is no combination, with its path."""
+    if not isinstance(condition, Combination):
+        yield path, condition
+    for step, part in parts(condition):
+        yield from leaves(part, (*path, *step))
+
+
+def built_on(condition: Condition) -> set[str]:
+    """Return the names of the segments that a condition asks for, at any depth."""
+    return {leaf.segment for _, leaf in leaves(condition) if isinstance(leaf, InSegment)}

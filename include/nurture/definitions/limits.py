@@ -1,13 +1,10 @@
 """Limits: what bounds sending: a day's mails, rates that stop it, a warm-up, one company at a time, and whom never."""
 
 import datetime as dt
-from typing import Literal
 
 from pydantic import Field, field_validator
 
 from nurture.definitions.model import Duration, Model, Percent, Span
-
-Basis = Literal["consent", "business_card", "published_address", "existing_customer"]
 
 
 class StopWhen(Model):

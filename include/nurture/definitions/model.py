@@ -12,6 +12,7 @@ from nurture.definitions.nearest import nearest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 MailType = Literal["know_how", "event", "case_study", "product_news", "download"]
+Basis = Literal["consent", "business_card", "published_address", "existing_customer"]
 Lifecycle = Literal["lead", "qualified", "sales_accepted", "sales_qualified", "opportunity", "customer", "lost"]
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from nurture.definitions import conditions
 from nurture.definitions.model import Model
 from nurture.definitions.nearest import instead, nearest
+from nurture.definitions.scenarios import STEPS
 from nurture.definitions.yaml12 import line_of
 from nurture.problem import Problem
 
@@ -16,6 +17,7 @@ YamlPath = tuple[str | int, ...]
 
 _CONDITIONS: dict[str, type[Model]] = {
     "combination": conditions.Combination, "target": conditions.Target, "source": conditions.Source,
+    "first_touch": conditions.FirstTouch, "consent": conditions.Consents,
     "lifecycle": conditions.OfLifecycle, "account": conditions.OfAccount, "segment": conditions.InSegment,
     "points": conditions.Points, "attribute": conditions.Attribute, "behaviour": conditions.Behaviour,
 }  # fmt: skip
@@ -196,7 +198,7 @@ def _message(kind: str, value: Any, detail: Any) -> str:
     if kind == "string_pattern_mismatch" and "@" in detail["ctx"]["pattern"]:
         return f"{shown} is not a mail address"
     if kind in ("unknown_condition", "unknown_step"):
-        words = conditions.SUBJECTS if kind == "unknown_condition" else ("email", "wait", "branch")
+        words = conditions.SUBJECTS if kind == "unknown_condition" else STEPS
         hints = [nearest(key, words) for key in value] if isinstance(value, dict) else []
         meant = next((word for word in hints if word), None)
         what = "a condition" if kind == "unknown_condition" else "a step"

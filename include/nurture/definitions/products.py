@@ -6,12 +6,13 @@ from itertools import combinations
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from nurture.definitions.conditions import Condition, Range
-from nurture.definitions.limits import Basis, Exclusion, Lasting, Limits, PerAccount, SendingDomain
-from nurture.definitions.model import Duration, MailType, Model, Name, Percent, Span, hash_of
+from nurture.definitions.limits import Exclusion, Lasting, Limits, PerAccount, SendingDomain
+from nurture.definitions.model import Basis, Duration, MailType, Model, Name, Span, hash_of
+from nurture.definitions.plans import CasePermission, PlanEntry, Readiness
+from nurture.definitions.scenarios import Scenario
 
 
 def _known_zone(name: str) -> str:
@@ -117,87 +118,10 @@ class Handoff(Model):
     capacity: Capacity | None = None
 
 
-class PlanEntry(Model):
-    """One dated mail of the year; its name is for ever (N1)."""
-
-    name: Name
-    date: dt.date
-    email: Name
-    to: Name
-    mail_type: MailType
-
-
-class Email(Model):
-    """Send one mail. The step's name is the email's unless it says another."""
-
-    email: Name
-    mail_type: MailType
-    name: Name = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "name" not in value and "email" in value:
-            return {**value, "name": value["email"]}
-        return value
-
-
-class Wait(Model):
-    """Let time pass, on the product's calendar where the span says business days."""
-
-    wait: Span
-    name: Name
-
-
-class Fork(Model):
-    """A question and the two ways on."""
-
-    if_: Condition = Field(alias="if")
-    then: list["Step"] = []
-    else_: list["Step"] = Field(default=[], alias="else")
-
-
-class Branch(Model):
-    """Ask a condition of the lead and take one of two ways."""
-
-    branch: Fork
-    name: Name
-
-
-def _one_step(value: Any) -> Any:
-    """Choose the kind of step by its key, so that an error speaks of that kind alone."""
-    if isinstance(value, dict):
-        for key, kind in (("email", Email), ("wait", Wait), ("branch", Branch)):
-            if key in value:
-                return kind.model_validate(value)
-        raise PydanticCustomError("unknown_step", "not a step: it needs one of email, wait, branch")
-    return value
-
-
-Step = Annotated[Email | Wait | Branch, BeforeValidator(_one_step)]
-Fork.model_rebuild()
-
-
-def _read_reenter(value: Any) -> Any:
-    if value is None or value == "never":
-        return None
-    if isinstance(value, dict | Duration):
-        return value  # as a kept definition has it
-    if isinstance(value, str) and value.startswith("after "):
-        return value.removeprefix("after ")
-    raise ValueError(f"{value!r}: write never, or 'after 180 days'")
-
-
-class Scenario(Model):
-    """One purpose of a product's nurturing: who, and what they are walked through."""
-
-    scenario: Name
-    purpose: str
-    audience: Condition
-    journey: list[Step] = Field(min_length=1)
-    reenter: Annotated[Span | None, BeforeValidator(_read_reenter)] = None
-    in_flight: Literal["finish_old", "move_on", "stop"] = "finish_old"
-    holdout: Percent = Field(default=0.0, ge=0, lt=1)
+def _in_days(span: Duration) -> Duration:
+    if span.unit not in ("days", "weeks"):
+        raise ValueError(f"'{span}': say how many days or weeks before its day a mail is written")
+    return span
 
 
 class Approval(Model):
@@ -231,7 +155,11 @@ class Product(Model):
     scoring: Scoring
     qualification: Qualification
     handoff: Handoff
+    readiness: Readiness | None = None
     plan: list[PlanEntry] = []
+    reviews: list[dt.date] = []
+    content_ready: Annotated[Span, AfterValidator(_in_days)] = Duration(amount=7, unit="days")
+    case_permissions: dict[Name, CasePermission] = {}
     limits: Limits = Limits()
     send_within: Span = Duration(amount=3, unit="business days")
     unknown: Literal["hold", "resend_when_absent"] = "hold"
@@ -288,14 +216,33 @@ class EmailTemplate(Model):
         return hash_of([self.subject, self.mjml, self.text, self.terms.body()])
 
 
-class Calendar(Model):
-    """Business days and hours: ISO weekdays (1 is Monday), hours of the day, holidays' country, yearly closures."""
+def _a_closure(text: str) -> str:
+    """Refuse what is neither a day nor a span of days, of every year or of one."""
+    first, _, last = text.partition("..")
+    ends = [first, last or first]
+    try:
+        days = [dt.date.fromisoformat(end if len(end) == 10 else f"2000-{end}") for end in ends]
+    except ValueError:
+        days = []
+    if not days or len(first) not in (5, 10) or len(ends[1]) != len(first) or (len(first) == 10 and days[0] > days[1]):
+        raise ValueError(f"{text!r} is no closure: write 08-13..08-15 for every year, or 2026-12-28..2027-01-05")
+    return text
 
-    weekdays: list[int] = [1, 2, 3, 4, 5]
+
+class Calendar(Model):
+    """Business days and hours: ISO weekdays (1 is Monday), hours of the day, holidays' country, closures."""
+
+    weekdays: list[Annotated[int, Field(ge=1, le=7)]] = Field(default=[1, 2, 3, 4, 5], min_length=1)
     opens: int = Field(default=9, ge=0, le=23)
     closes: int = Field(default=18, ge=1, le=24)
     holidays: str | None = None
-    closures: list[str] = []
+    closures: list[Annotated[str, AfterValidator(_a_closure)]] = []
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> "Calendar":
+        if self.opens >= self.closes:
+            raise ValueError(f"it opens at {self.opens} and closes at {self.closes}: no hour is left to send in")
+        return self
 
 
 class Frequency(Model):

@@ -4,24 +4,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nurture.definitions.conditions import (
+    OF_MAIL,
     Attribute,
     Behaviour,
-    Combination,
     Condition,
+    FirstTouch,
     InSegment,
-    OfAccount,
     Range,
     Source,
     Target,
+    built_on,
+    leaves,
     values,
 )
+from nurture.definitions.meaning import TARGETS, audiences
 from nurture.definitions.nearest import instead
 from nurture.definitions.problems import DefinitionProblem, Document, YamlPath
-from nurture.definitions.products import Branch, Email, EmailTerms, Product, Scenario, Step, TargetDefinition
+from nurture.definitions.products import EmailTerms, Product, TargetDefinition
+from nurture.definitions.scenarios import Branch, Email, Scenario, WaitFor, every_step
 
 # The regions that addresses are read into.
 REGIONS = ("hokkaido", "tohoku", "kanto", "chubu", "kansai", "chugoku", "shikoku", "kyushu")
-_TARGET_LISTS = {"industry": "industries", "region": "regions", "department": "departments", "title": "titles"}
+_TARGET_LISTS = {subject: key for subject, key in TARGETS.items() if subject != "employees"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ def of_product(product: Product, page: Document, names: Names) -> Iterator[Defin
         yield from _words(attribute, getattr(product.target, key), page, ("target", key), names)
     entries: dict[str, int] = {}
     for index, entry in enumerate(product.plan):
-        yield from _email(entry.email, page, ("plan", index, "email"), names)
+        if entry.email is not None:
+            yield from _email(entry.email, page, ("plan", index, "email"), names)
         yield from _segment(entry.to, page, ("plan", index, "to"), names)
         if entry.name in entries:
             message = (
@@ -56,6 +61,8 @@ def of_product(product: Product, page: Document, names: Names) -> Iterator[Defin
     for index, rule in enumerate(product.scoring.engagement):
         if rule.email is not None:
             yield from _email(rule.email, page, ("scoring", "engagement", index, "email"), names)
+    for email in product.case_permissions:
+        yield from _email(email, page, ("case_permissions", email), names)
     conditions: list[tuple[YamlPath, Condition]] = [
         (("segments", name), condition) for name, condition in product.segments.items()
     ]
@@ -73,7 +80,9 @@ def of_scenario(
     """Yield what is wrong with the names in a scenario; `target` is None when product.yaml cannot be read."""
     yield from _condition(scenario.audience, page, ("audience",), names, target)
     first: dict[str, YamlPath] = {}
-    for path, step in _steps(scenario.journey, ("journey",)):
+    if scenario.goal is not None:
+        yield from _condition(scenario.goal, page, ("goal",), names, target)
+    for path, step in every_step(scenario.journey, ("journey",)):
         if step.name in first:
             message = (
                 f"two steps are called {step.name!r} (the other in line {page.line(first[step.name])}):"
@@ -85,6 +94,8 @@ def of_scenario(
             yield from _email(step.email, page, (*path, "email"), names)
         elif isinstance(step, Branch):
             yield from _condition(step.branch.if_, page, (*path, "branch", "if"), names, target)
+        elif isinstance(step, WaitFor):
+            yield from _condition(step.wait_for, page, (*path, "wait_for"), names, target)
 
 
 def of_email(
@@ -100,7 +111,7 @@ def of_email(
 def expired(product: Product, page: Document) -> Iterator[DefinitionProblem]:
     """Yield each plan entry whose date is later than its email may be sent."""
     for index, entry in enumerate(product.plan):
-        email = product.emails.get(entry.email)
+        email = product.emails.get(entry.email or "")
         if email is not None and email.terms.expires is not None and entry.date > email.terms.expires:
             message = (
                 f"{entry.date} is after {email.terms.expires}, the last day of {entry.email!r}: "
@@ -109,51 +120,41 @@ def expired(product: Product, page: Document) -> Iterator[DefinitionProblem]:
             yield page.problem(("plan", index, "date"), message)
 
 
-def _steps(steps: list[Step], path: YamlPath) -> Iterator[tuple[YamlPath, Step]]:
-    for index, step in enumerate(steps):
-        here = (*path, index)
-        yield here, step
-        if isinstance(step, Branch):
-            yield from _steps(step.branch.then, (*here, "branch", "then"))
-            yield from _steps(step.branch.else_, (*here, "branch", "else"))
-
-
-def leaves(condition: Condition, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Condition]]:
-    """Yield every condition that is no combination, with its path."""
-    if not isinstance(condition, Combination):
-        yield path, condition
-        return
-    for word in ("all", "any", "none"):
-        for index, inner in enumerate(getattr(condition, word) or []):
-            yield from leaves(inner, (*path, word, index))
-
-
 def _condition(
     condition: Condition, page: Document, path: YamlPath, names: Names, target: TargetDefinition | None
 ) -> Iterator[DefinitionProblem]:
     for at, leaf in leaves(condition, path):
         match leaf:
             case Source():
-                for source in values(leaf.source):
-                    if source not in names.sources:
-                        mend = instead(source, sorted(names.sources))
-                        yield page.problem((*at, "source"), f"there is no source {source!r}: {mend}")
+                yield from _sources(values(leaf.source), page, (*at, "source"), names)
+            case FirstTouch():
+                yield from _sources(values(leaf.first_touch.source or []), page, (*at, "first_touch", "source"), names)
             case InSegment():
                 yield from _segment(leaf.segment, page, (*at, "segment"), names)
-            case Behaviour(kind="opened" | "clicked" | "replied", subject=str(subject)):
-                yield from _email(subject, page, (*at, leaf.kind), names)
+            case Behaviour() if leaf.kind in OF_MAIL:
+                for email in values(leaf.subject or []):
+                    yield from _email(email, page, (*at, leaf.kind), names)
             case Attribute():
                 yield from _attribute(leaf, page, (*at, leaf.subject), target, names)
             case Target() if target is not None and target == TargetDefinition():
                 yield page.problem((*at, "target"), "the product has no target: write one in product.yaml")
-            case OfAccount() | _:
+            case _:
                 pass
+
+
+def _sources(said: list[str], page: Document, path: YamlPath, names: Names) -> Iterator[DefinitionProblem]:
+    for source in said:
+        if source not in names.sources:
+            yield page.problem(path, f"there is no source {source!r}: {instead(source, sorted(names.sources))}")
 
 
 def _attribute(
     leaf: Attribute, page: Document, path: YamlPath, target: TargetDefinition | None, names: Names
 ) -> Iterator[DefinitionProblem]:
-    if leaf.value == "target":
+    if leaf.subject == "company":
+        if leaf.value == "target" or isinstance(leaf.value, Range):
+            yield page.problem(path, "company takes a text or a list of texts, as in '*銀行'")
+    elif leaf.value == "target":
         key = _TARGET_LISTS.get(leaf.subject, "employees")
         if target is not None and not getattr(target, key):
             yield page.problem(path, f"the product's target says nothing of {key}: write target.{key} in product.yaml")
@@ -186,22 +187,24 @@ def _segment(segment: str, page: Document, path: YamlPath, names: Names) -> Iter
 
 
 def circles(product: Product, pages: dict[str, Document]) -> Iterator[DefinitionProblem]:
-    """Yield each segment or audience that asks for itself; `pages` are the scenarios', and under '' the product's."""
-    asks = {
-        name: {leaf.segment for _, leaf in leaves(condition) if isinstance(leaf, InSegment)}
-        for name, condition in (
-            *product.segments.items(),
-            *((name, scenario.audience) for name, scenario in product.scenarios.items()),
-        )
-    }
+    """Yield each segment or audience that asks for itself, with the way; `pages`: the scenarios', '' the product's."""
+    asks = {name: sorted(built_on(condition)) for name, condition in audiences(product).items()}
     for name in asks:
-        reached: set[str] = set()
-        ahead = list(asks[name])
-        while ahead:
-            segment = ahead.pop()
-            if segment not in reached:
-                reached.add(segment)
-                ahead.extend(asks.get(segment, ()))
-        if name in reached:
+        way = _way_back(name, asks)
+        if way is not None:
             page, path = (pages[name], ("audience",)) if name in pages else (pages[""], ("segments", name))
-            yield page.problem(path, f"{name!r} asks, by way of others, for itself")
+            yield page.problem(path, f"{name!r} asks for itself: {' → '.join(way)}")
+
+
+def _way_back(name: str, asks: dict[str, list[str]]) -> list[str] | None:
+    """Return the shortest way from a segment to itself, or None."""
+    ways, seen = [[name]], set[str]()
+    while ways:
+        way = ways.pop(0)
+        for other in asks.get(way[-1], ()):
+            if other == name:
+                return [*way, name]
+            if other not in seen:
+                seen.add(other)
+                ways.append([*way, other])
+    return None

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from nurture.definitions.model import MailType, Model, Name, hash_of
+from nurture.definitions.model import Basis, MailType, Model, Name, hash_of
 from nurture.definitions.products import Zone
 
 Field_ = Literal[
@@ -12,7 +12,6 @@ Field_ = Literal[
     "postal_code", "address", "employees", "industry", "corporate_number", "crm_id", "crm_status", "owner", "product",
     "comment",
 ]  # fmt: skip
-Basis = Literal["consent", "business_card", "published_address", "existing_customer"]
 
 
 def _list(value: Any) -> Any:

@@ -12,6 +12,9 @@ from nurture.matching.readings import Readings, canonical
 
 MOST_IN_A_BLOCK = 60  # people; a larger block says nothing about one: only exact keys are looked at in it
 KEY, LIKE, KANJI, SPOKEN = range(4)  # what a block is good for: finding again, a pair, a pair across scripts alone
+# What is for kanji on the one side and a reading on the other alone: the initials of both parts; the first letter for a
+# reading in one word; and for kanji whose kana are in one word.
+ACROSS = ("initials_read", "letter_read", "letter_of_one")
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -48,7 +51,7 @@ class _Words:
             words, is_mute = spellings(name, self._readings)
             for kind, word in sorted(words):
                 self.numbers.append(self.number(kind, word))
-                self.kinds.append(LIKE if kind != "cross" else KANJI if name.script == "han" else SPOKEN)
+                self.kinds.append(LIKE if kind not in ACROSS else KANJI if name.script == "han" else SPOKEN)
             self.ends.append(len(self.numbers))
             self.is_mute.append(is_mute)
         return found
@@ -108,8 +111,8 @@ def blocks_of(rows: Sequence[Row], readings: Readings) -> Blocks:
             where_rows.append(at)
             where_names.append(spelt)
             if words.is_mute[spelt] and row.mailbox:
-                for head in {word[0] for word in local_words(row.local)}:
-                    heads.append(words.number("cross", head))
+                for kind, word in _of_reading([[word] for word in local_words(row.local)]):
+                    heads.append(words.number(kind, word))
                     head_rows.append(at)
                     head_wheres.append(place)
     ends = np.array(words.ends)
@@ -146,8 +149,7 @@ def _of_mailbox(mailbox: str, local: str, domain: str) -> tuple[int, ...]:
 def spellings(name: Name, readings: Readings) -> tuple[set[tuple[str, str]], bool]:
     """Return what a name shares with its other spellings, and whether only a mailbox can say how it is read.
 
-    These are its first kanji, its words, its initials, and its reading's first letter: the last, `cross`, is for kanji
-    on the one side and a reading on the other alone.
+    These are its first kanji, its words, its initials, and what is `ACROSS`.
     """
     found: set[tuple[str, str]] = set()
     words = [canonical(word) if len(word) > 1 else word for word in name.words or name.parts]
@@ -157,14 +159,24 @@ def spellings(name: Name, readings: Readings) -> tuple[set[tuple[str, str]], boo
     else:
         found |= {("initials", form[0]) for form in name.forms}
     if name.script != "han":
-        return found | {("cross", form[0]) for form in name.forms}, False
+        if len(name.parts) != 2:
+            return found | {("letter_read", form[0]) for form in name.forms}, False
+        initials = "".join(sorted(part[0] for part in name.parts))
+        return found | {("initials_read", initials)} | {("letter_of_one", form[0]) for form in name.forms}, False
     last, first = (name.last, name.first) if name.first else readings.split(name.key)
     found |= {("kanji", part[0]) for part in (last or name.key, first) if part}
-    heads = {form[0] for form in name.forms}
-    if heads:
-        return found | {("cross", head) for head in heads}, False
-    heads = {reading[0] for part, text in (("last", last), ("first", first)) for reading in readings.of(part, text)}
-    return found | {("cross", head) for head in heads}, True
+    if name.forms:
+        kinds = ("letter_read",) if name.parts else ("letter_read", "letter_of_one")
+        return found | {(kind, form[0]) for kind in kinds for form in name.forms}, False
+    return found | _of_reading([readings.of("last", last), readings.of("first", first)]), True
+
+
+def _of_reading(parts: list[list[str]]) -> set[tuple[str, str]]:
+    """Return by what kanji are found that are read as one of these words each, in either order."""
+    found = {("letter_read", word[0]) for known in parts for word in known}
+    if len(parts) == 2:
+        found |= {("initials_read", "".join(sorted((one[0], two[0])))) for one in parts[0] for two in parts[1]}
+    return found
 
 
 def pairs_of(blocks: Blocks, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,27 +22,37 @@ def assign(rows: Sequence[Row], known: Iterable[Evidence] = ()) -> tuple[dict[in
         said.setdefault((kind, value), Counter())[account] += count
     added: dict[tuple[str, str], Counter[str]] = {}
     found: dict[int, str] = {}
+    alike: dict[tuple[str, ...], list[Row]] = {}  # who says the same is told once
+    for row in rows:
+        alike.setdefault((row.domain, row.company, row.corporate_number, row.phone, row.place), []).append(row)
 
-    def tell(row: Row, account: str) -> None:
-        found[row.record_id] = account
-        for kind, value in (*keys_of(row), ("account", account)):
-            added.setdefault((kind, value), Counter())[account] += 1
-            said.setdefault((kind, value), Counter())[account] += 1
+    def tell(members: list[Row], account: str) -> None:
+        for row in members:
+            found[row.record_id] = account
+        for key in (*keys_of(members[0]), ("account", account)):
+            for counts in (added, said):
+                by_account = counts.get(key)
+                if by_account is None:
+                    by_account = counts[key] = Counter()
+                by_account[account] = by_account.get(account, 0) + len(members)
 
     aliases = _misspelt(rows, said)
-    for row in rows:
-        if row.domain and row.domain not in aliases:
-            owners = said.get(("domain", row.domain))
-            tell(row, _most(owners) if owners else f"domain:{row.domain}")
-    rest = [row for row in rows if row.record_id not in found]
-    for row in sorted(rest, key=lambda row: (not row.corporate_number, not row.phone, row.record_id)):
+    rest: list[list[Row]] = []
+    for members in alike.values():
+        domain = members[0].domain
+        if domain and domain not in aliases:
+            owners = said.get(("domain", domain))
+            tell(members, _most(owners) if owners else f"domain:{domain}")
+        else:
+            rest.append(members)
+    for members in sorted(rest, key=lambda all: (not all[0].corporate_number, not all[0].phone, all[0].record_id)):
+        row = members[0]
         if row.domain:
-            tell(row, aliases[row.domain])
-            continue
-        if account := _by_keys(row, said):
-            tell(row, account)
+            tell(members, aliases[row.domain])
+        elif account := _by_keys(row, said):
+            tell(members, account)
         elif row.company:
-            tell(row, f"company:{row.company}")
+            tell(members, f"company:{row.company}")
     return found, [(*key, account, count) for key, counts in added.items() for account, count in counts.items()]
 
 
@@ -84,6 +94,8 @@ def _by_keys(row: Row, said: dict[tuple[str, str], Counter[str]]) -> str:
 
 def _one(counts: Counter[str]) -> str:
     """Return the account that nearly all records name, or ''."""
+    if len(counts) == 1:
+        return next(iter(counts))
     (account, count), *others = counts.most_common(2)
     return account if not others or others[0][1] <= _SMALL * count else ""
 

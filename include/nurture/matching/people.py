@@ -29,10 +29,13 @@ class Decision(NamedTuple):
 
 def learn_from(rows: Iterable[Row], readings: Readings, rarity: Rarity) -> None:
     """Count what new rows show of readings and of the frequency of names."""
+    names: dict[int, tuple[Name, int]] = {}
     for row in rows:
         if row.name is not None:
             learn(row, readings)
-            rarity.learn(row.name)
+            names[id(row.name)] = (row.name, names.get(id(row.name), (row.name, 0))[1] + 1)
+    for name, times in names.values():
+        rarity.learn(name, times)
 
 
 def decide(

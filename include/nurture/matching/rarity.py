@@ -20,11 +20,11 @@ class Rarity:
         self._sizes: Counter[str] = Counter(dict(sizes))
         self._learned: Counter[tuple[str, str]] = Counter()
 
-    def learn(self, name: Name) -> None:
-        """Count one record."""
+    def learn(self, name: Name, times: int) -> None:
+        """Count so many records of one name."""
         for key in (_EVERYBODY, *_parts(name)):
-            self._counts[key] += 1
-            self._learned[key] += 1
+            self._counts[key] += times
+            self._learned[key] += times
 
     @property
     def records(self) -> int:

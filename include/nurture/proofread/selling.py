@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nurture.definitions.products import Branch, Email, Product, Step
+from nurture.definitions.products import Product
 from nurture.proofread.finding import Finding, Source
 
 
@@ -28,14 +28,5 @@ def _mail_types(product: Product, email: str) -> set[str]:
     """Return as what an email is sent, by the plan and by the scenarios."""
     found = {entry.mail_type for entry in product.plan if entry.email == email}
     for scenario in product.scenarios.values():
-        found |= {step.mail_type for step in _emails(scenario.journey) if step.email == email}
+        found |= {step.mail_type for step in scenario.emails() if step.email == email}
     return {str(mail_type) for mail_type in found}
-
-
-def _emails(steps: list[Step]) -> Iterator[Email]:
-    for step in steps:
-        if isinstance(step, Email):
-            yield step
-        elif isinstance(step, Branch):
-            yield from _emails(step.branch.then)
-            yield from _emails(step.branch.else_)
