@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from builders import NOON, Provider, crowd, product, rows, told, value
+from builders import NOON, Provider, company, crowd, product, rows, told, value
 from sending import BACKUP, LOST, send, statuses
 
 from nurture import dispatch, events
 from nurture.answers import Refused
 from nurture.settlement import settle
 
-RESEND = product(unknown="resend_when_absent")
+NO_STOP = {"stop_when": {"of_at_least": 100_000}}
+RESEND = product(unknown="resend_when_absent", limits=NO_STOP)
+UNSTOPPED = company(sending_domains={"mail.aozora.example": NO_STOP})
 REQUESTS = "select status, at from send_requests order by request_id"
 
 
@@ -62,19 +64,19 @@ def test_n3_a_request_of_a_long_attempt_is_neither_given_up_nor_absent_before_it
 
 
 def test_n3_where_what_is_absent_goes_again_a_probe_ends_even_a_large_outage(conn: sa.Connection):
-    crowd(conn, 2_600)
-    for _ in range(3):  # as three workers at once lose theirs
+    crowd(conn, 4_000)
+    for _ in range(2):  # as several workers at once lose theirs
         conn.exec_driver_sql("update send_requests set status = 'in_flight', answered_at = null")
-        send(conn, Provider(LOST, LOST), asked=RESEND)
+        send(conn, Provider(LOST, LOST), asked=RESEND, of=UNSTOPPED)
         conn.exec_driver_sql("update send_requests set status = 'unknown', answered_at = at")
     assert value(conn, "select count(*) from messages where status = 'unknown'") > dispatch.STRANDED_AT_MOST
     later = NOON + timedelta(hours=1)
     provider = Provider()
-    send(conn, provider, later, asked=RESEND)
+    send(conn, provider, later, asked=RESEND, of=UNSTOPPED)
     assert provider.sizes[0] == 1
     told(conn, "delivered", provider.posted[0], later)
     events.take_in(conn, later + timedelta(minutes=1), {"backup": "Asia/Tokyo"})
     settle(conn, RESEND, later + timedelta(minutes=1), nothing_logged)
-    send(conn, provider, later + timedelta(minutes=1), asked=RESEND)
-    assert Counter(statuses(conn)) == {"accepted": 2_600}
-    assert len(set(provider.posted)) == len(provider.posted) == 2_600
+    send(conn, provider, later + timedelta(minutes=1), asked=RESEND, of=UNSTOPPED)
+    assert Counter(statuses(conn)) == {"accepted": 4_000}
+    assert len(set(provider.posted)) == len(provider.posted) == 4_000

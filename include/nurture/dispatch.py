@@ -317,11 +317,7 @@ class _Dispatch:
             self.counts["accepted"] += db.run_often(
                 self.conn, self.answers.record_accepted,
                 request_id=request_id, answer="202", at=self._moment(), provider_request_id=provider_request_id,
-            )  # fmt: skip
-=======
-                request_id=request_id, answer="202", at=self.at, provider_request_id=provider_request_id,
             ).rowcount  # fmt: skip
->>>>>>> 552ed46dc6d846f84259eb7c66aeb49032b776e4
             self.conn.commit()
             self.size = min(self.size * 2, AT_MOST)
 
