@@ -19,7 +19,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 
 
 @pytest.mark.parametrize(("policy", "seed", "first"), [("hold", 4, 1), ("resend_when_absent", 5, 101)])
-def test_n2_n3_whoever_is_killed_where_nothing_goes_twice_and_nothing_is_lost(
+def test_g2_n2_n3_whoever_is_killed_where_nothing_goes_twice_and_nothing_is_lost(
     parts: Parts, policy: Policy, seed: int, first: int
 ):
     found = crash.Crash(list(crash.drawn(POINTS, seed, workers=2, first=first)))
