@@ -1,5 +1,5 @@
 -- name: record_accepted
--- The provider took the request.
+-- The provider took the request; that outranks a giving-up that came before its answer.
 with answered as (
     update send_requests
     set
@@ -7,14 +7,14 @@ with answered as (
         answer = %(answer)s::text,
         answered_at = %(at)s::timestamptz,
         provider_request_id = %(provider_request_id)s::text
-    where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'in_flight'
+    where send_requests.request_id = %(request_id)s::bigint and send_requests.status in ('in_flight', 'unknown')
     returning send_requests.request_id
 )
 
 update messages
 set status = 'accepted', accepted_at = %(at)s::timestamptz
 from answered
-where messages.request_id = answered.request_id and messages.status = 'sending';
+where messages.request_id = answered.request_id and messages.status in ('sending', 'unknown');
 
 -- name: record_unknown
 -- Nobody knows what became of the request (N3).
@@ -38,7 +38,7 @@ with answered as (
         status = case when cardinality(%(refused)s::bigint []) > 0 then 'refused' else 'returned' end,
         answer = %(answer)s::text,
         answered_at = %(at)s::timestamptz
-    where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'in_flight'
+    where send_requests.request_id = %(request_id)s::bigint and send_requests.status in ('in_flight', 'unknown')
     returning send_requests.request_id, send_requests.product, send_requests.sending_domain
 ),
 
@@ -48,7 +48,7 @@ refused as (
     from answered
     where
         messages.request_id = answered.request_id
-        and messages.status = 'sending'
+        and messages.status in ('sending', 'unknown')
         and messages.message_id = any(%(refused)s::bigint [])
     returning messages.message_id
 ),
@@ -59,7 +59,7 @@ returned as (
     from answered
     where
         messages.request_id = answered.request_id
-        and messages.status = 'sending'
+        and messages.status in ('sending', 'unknown')
         and not (messages.message_id = any(%(refused)s::bigint []))
     returning messages.message_id
 ),

@@ -1,6 +1,7 @@
 """The command line: quick to help, one line for what went wrong."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -46,3 +47,15 @@ def test_a_stack_that_is_down_is_told_with_exit_code_one(tmp_path: Path):
     assert done.returncode == 1
     assert {part["health"] for part in json.loads(done.stdout)["parts"].values()} == {"stopped"}
     assert nurture("down", "--home", str(tmp_path)).stdout == "The stack was not up.\n"
+
+
+def test_a_database_that_is_gone_is_one_line_with_what_to_do(root: Path) -> None:
+    gone = f"postgresql+psycopg2://nobody@127.0.0.1:{free_port()}/none"
+    done = subprocess.run(
+        [sys.executable, "-m", "nurture.cli", "sends", "held"],
+        env={**os.environ, "NURTURE_DSN": gone}, capture_output=True, text=True, check=False, cwd=root,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "the database does not answer" in done.stderr
+    assert "run the same command again" in done.stderr

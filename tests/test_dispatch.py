@@ -156,7 +156,7 @@ def test_n2_a_worker_that_dies_in_the_call_leaves_its_messages_to_settlement(con
 
 def test_n2_a_post_that_would_begin_too_late_is_given_up(conn: sa.Connection, monkeypatch: pytest.MonkeyPatch):
     message(conn, lead(conn))
-    clock = itertools.chain([0.0, 0.0, 0.0, 61.0], itertools.count(100.0))  # two looks at the rates, commit, POST
+    clock = itertools.chain([0.0] * 4 + [61.0], itertools.count(100.0))  # begun, two looks at the rates, claim, POST
     monkeypatch.setattr(dispatch, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     provider = Provider()
     assert send(conn, provider) == {"accepted": 1}

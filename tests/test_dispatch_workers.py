@@ -64,6 +64,19 @@ def test_n4_two_workers_together_never_exceed_the_daily_budget(conn: sa.Connecti
     assert len(provider.posted) == 100
 
 
+def test_n4_two_products_and_four_workers_together_never_exceed_a_sending_domains_day(conn: sa.Connection, dsn: str):
+    crowd(conn, 1_500)
+    crowd(conn, 1_500, product="planner")
+    of = company(sending_domains={"mail.aozora.example": {"mails_per_day": 700}})
+    provider = Provider()
+    together(
+        dsn, *[lambda each: send(each, provider, of=of), lambda each: send(each, provider, asked=PLANNER, of=of)] * 2
+    )
+    send(conn, provider, of=of)
+    assert len(provider.posted) == len(set(provider.posted)) == 700
+    assert value(conn, "select claimed from budgets where scope = 'domain'") == 700
+
+
 def test_n4_two_products_that_claim_one_lead_at_once_never_exceed_the_cap(conn: sa.Connection, dsn: str):
     of = company(frequency={"mails": 1, "within": "7 days"})
     provider = Provider()

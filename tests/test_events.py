@@ -40,7 +40,7 @@ def test_n6_taken_twice_nothing_is_left_to_do(conn: sa.Connection, mailed: int):
     assert everything(conn) == before
 
 
-def test_the_same_event_with_its_id_again_counts_once(conn: sa.Connection, mailed: int):
+def test_g11_g13_the_same_event_with_its_id_again_counts_once(conn: sa.Connection, mailed: int):
     for _ in range(3):
         told(conn, "click", mailed, NOON + DAY, url=URL, sg_event_id="same")
     assert take(conn) == {"raw_events": 3, "events": 1, "duplicates": 2}
@@ -49,7 +49,7 @@ def test_the_same_event_with_its_id_again_counts_once(conn: sa.Connection, maile
     assert [count for *_, count in rows(conn, SIGNALS)] == [1]
 
 
-def test_the_same_event_under_another_id_counts_once(conn: sa.Connection, mailed: int):
+def test_g11_g13_the_same_event_under_another_id_counts_once(conn: sa.Connection, mailed: int):
     told(conn, "click", mailed, NOON + DAY, url=URL)
     told(conn, "click", mailed, NOON + DAY, url=URL)
     take(conn)
@@ -72,7 +72,7 @@ def test_an_id_of_a_duplicate_is_known_from_then_on(conn: sa.Connection, mailed:
     assert take(conn) == {"raw_events": 1, "duplicates": 1}
 
 
-def test_the_order_of_arrival_does_not_matter(conn: sa.Connection, person: int):
+def test_g11_the_order_of_arrival_does_not_matter(conn: sa.Connection, person: int):
     first, second = (message(conn, person, email="case", status="accepted") for _ in range(2))
     happened = [("delivered", NOON + SECOND), ("open", NOON + DAY), ("click", NOON + DAY + SECOND)]
     for kind, at in happened:
@@ -89,7 +89,7 @@ def test_the_order_of_arrival_does_not_matter(conn: sa.Connection, person: int):
 # Who it was.
 
 
-def test_an_unknown_message_id_falls_back_to_the_mailbox(conn: sa.Connection, person: int):
+def test_g11_an_unknown_message_id_falls_back_to_the_mailbox(conn: sa.Connection, person: int):
     told(conn, "bounce", 987_654, NOON, email="Yamada@lead.example", reason="550")
     take(conn)
     assert rows(conn, "select message_id, lead_id, address_id from events") == [
@@ -98,7 +98,7 @@ def test_an_unknown_message_id_falls_back_to_the_mailbox(conn: sa.Connection, pe
     assert rows(conn, "select reason from suppressions") == [("bounced",)]
 
 
-def test_an_event_without_custom_args_is_its_mailboxs(conn: sa.Connection, person: int):
+def test_g11_an_event_without_custom_args_is_its_mailboxs(conn: sa.Connection, person: int):
     told(conn, "bounce", None, NOON, email="yamada@lead.example", reason="550")
     take(conn)
     assert rows(conn, "select lead_id, reason from events, suppressions") == [(person, "bounced")]
@@ -142,7 +142,9 @@ def test_a_message_id_that_is_none_of_ours_names_nothing(conn: sa.Connection, gi
         ({}, "unknown kind of event"),
     ],
 )
-def test_n8_what_cannot_be_read_is_kept_with_its_problem(conn: sa.Connection, payload: dict[str, Any], problem: str):
+def test_g11_n8_what_cannot_be_read_is_kept_with_its_problem(
+    conn: sa.Connection, payload: dict[str, Any], problem: str
+):
     raw(conn, "sendgrid", **{"timestamp": int(NOON.timestamp()), **payload})
     assert take(conn) == {"raw_events": 1, "unreadable": 1}
     assert rows(conn, "select problem, taken_at is null from raw_events") == [(problem, False)]
@@ -189,14 +191,14 @@ def machines(conn: sa.Connection) -> list[tuple[str, int, bool, str]]:
     )
 
 
-def test_n11_apples_prefetch_does_not_score(conn: sa.Connection, mailed: int):
+def test_g12_n11_apples_prefetch_does_not_score(conn: sa.Connection, mailed: int):
     told(conn, "open", mailed, NOON + DAY, sg_machine_open=True)
     take(conn)
     assert machines(conn) == [("opened", 1, True, "flagged by the provider")]
     assert rows(conn, SIGNALS) == []
 
 
-def test_n11_a_click_within_two_seconds_of_delivery_does_not_score(conn: sa.Connection, mailed: int):
+def test_g12_n11_a_click_within_two_seconds_of_delivery_does_not_score(conn: sa.Connection, mailed: int):
     told(conn, "click", mailed, NOON + 3 * SECOND, url=URL)
     told(conn, "click", mailed, NOON + 60 * SECOND, url=URL)
     take(conn)
@@ -204,7 +206,7 @@ def test_n11_a_click_within_two_seconds_of_delivery_does_not_score(conn: sa.Conn
     assert [count for *_, count in rows(conn, SIGNALS)] == [1]
 
 
-def test_n11_three_links_at_once_are_a_scanners(conn: sa.Connection, mailed: int):
+def test_g12_n11_three_links_at_once_are_a_scanners(conn: sa.Connection, mailed: int):
     for number in range(3):
         told(conn, "click", mailed, NOON + DAY + number * SECOND, url=f"{URL}/{number}")
         take(conn)

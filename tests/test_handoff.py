@@ -77,7 +77,7 @@ def test_who_meets_the_condition_is_qualified_once(conn: sa.Connection):
     ]
 
 
-def test_again_only_after_the_time_that_the_product_says(conn: sa.Connection):
+def test_g13_again_only_after_the_time_that_the_product_says(conn: sa.Connection):
     asked = product(qualification={"when": {"submitted": "quote_request"}, "again_after": "30 days"})
     insert(conn, "signals", lead_id=lead(conn), kind="submitted", subject="quote_request")
     handoff.qualify(conn, asked, NOON)
@@ -135,7 +135,7 @@ def test_n12_a_lead_with_a_known_crm_id_is_updated_by_it(conn: sa.Connection, cr
     assert contact(look, known)["properties"]["email"] == f"ready{made}@lead.example"
 
 
-def test_n12_a_contact_that_was_deleted_in_the_crm_is_made_anew_and_linked(
+def test_g14_n12_a_contact_that_was_deleted_in_the_crm_is_made_anew_and_linked(
     conn: sa.Connection, crm: HubSpot, look: httpx.Client
 ):
     known = make_contact(look, email="deleted@lead.example")
@@ -167,7 +167,7 @@ def test_n12_else_the_contact_with_the_address_is_found_and_taken(
     assert contact(look, known)["properties"]["nurture_lead_id"] == str(made)
 
 
-def test_n12_the_note_is_made_once_however_often_it_is_tried(
+def test_g14_n12_the_note_is_made_once_however_often_it_is_tried(
     conn: sa.Connection, crm: HubSpot, portal: Sandbox, look: httpx.Client
 ):
     ready(conn)
@@ -182,7 +182,7 @@ def test_n12_the_note_is_made_once_however_often_it_is_tried(
     assert notes(look, crm_id) == 1
 
 
-def test_n12_an_upsert_whose_answer_was_lost_makes_no_second_contact(
+def test_g14_n12_an_upsert_whose_answer_was_lost_makes_no_second_contact(
     conn: sa.Connection, crm: HubSpot, portal: Sandbox, look: httpx.Client
 ):
     made = ready(conn)
@@ -195,7 +195,7 @@ def test_n12_an_upsert_whose_answer_was_lost_makes_no_second_contact(
     assert notes(look, found["results"][0]["id"]) == 1
 
 
-def test_a_failure_stays_pending_with_its_reason_and_stops_nobody_else(conn: sa.Connection, crm: HubSpot):
+def test_g14_a_failure_stays_pending_with_its_reason_and_stops_nobody_else(conn: sa.Connection, crm: HubSpot):
     ready(conn, score=90, email="no address")
     ready(conn, score=80)
     assert hand(conn, crm) == {"created": 2, "pushed": 1, "failed": 1}
@@ -205,7 +205,9 @@ def test_a_failure_stays_pending_with_its_reason_and_stops_nobody_else(conn: sa.
     ]
 
 
-def test_a_crm_that_is_not_there_stops_the_run_and_nothing_is_lost(conn: sa.Connection, crm: HubSpot, portal: Sandbox):
+def test_g14_a_crm_that_is_not_there_stops_the_run_and_nothing_is_lost(
+    conn: sa.Connection, crm: HubSpot, portal: Sandbox
+):
     for _ in range(3):
         ready(conn)
     with closing(HubSpot(CRM_TOKEN, f"http://127.0.0.1:{free_port()}")) as away:
@@ -213,6 +215,20 @@ def test_a_crm_that_is_not_there_stops_the_run_and_nothing_is_lost(conn: sa.Conn
     with closing(HubSpot("another token", portal.url)) as stranger:
         assert hand(conn, stranger) == {"created": 0, "pushed": 0, "failed": 1}
     assert hand(conn, crm) == {"created": 0, "pushed": 3, "failed": 0}
+
+
+@pytest.mark.parametrize("status", [401, 429])
+def test_g14_a_token_or_a_daily_limit_that_ends_in_the_middle_stops_the_run_and_nothing_is_done_twice(
+    conn: sa.Connection, crm: HubSpot, portal: Sandbox, look: httpx.Client, status: int
+):
+    for _ in range(3):
+        ready(conn)
+    ends = {"on": "/crm/", "kind": "status", "status": status, "after": 5, "times": None}
+    portal.http.put("/sandbox/faults", json=[ends]).raise_for_status()
+    assert hand(conn, crm) == {"created": 3, "pushed": 1, "failed": 1}
+    portal.http.put("/sandbox/faults", json=[]).raise_for_status()
+    assert hand(conn, crm) == {"created": 0, "pushed": 2, "failed": 0}
+    assert [notes(look, crm_id) for _, crm_id, _, _ in rows(conn, STATES)] == [1, 1, 1]
 
 
 def test_sales_gets_the_warmest_first_and_no_more_than_it_can_take_in_a_week(conn: sa.Connection, crm: HubSpot):

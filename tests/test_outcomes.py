@@ -106,8 +106,20 @@ def test_a_deal_that_was_older_than_the_qualification_closes_nothing(conn: sa.Co
     assert pull(conn, Sales(deals=(ended,)))["closed"] == 0
 
 
-def test_outcomes_are_asked_for_with_an_overlap(conn: sa.Connection, pushed: int):
+def test_g15_outcomes_are_asked_for_with_an_overlap(conn: sa.Connection, pushed: int):
     sales = Sales(deals=(deal(),))
     pull(conn, sales)
     pull(conn, sales)
     assert sales.asked == [NOON + 9 * DAY - timedelta(days=366), NOON + DAY]
+
+
+def test_g15_a_deal_that_is_opened_again_is_open_again_and_two_of_one_second_are_both_known(
+    conn: sa.Connection, pushed: int
+):
+    same = (NOON + 3 * DAY).isoformat()
+    won = deal(is_closed=True, is_won=True, closed_at=same, modified_at=same)
+    pull(conn, Sales(deals=(won, deal(crm_opportunity_id="d2", modified_at=same, currency="USD"))))
+    pull(conn, Sales(deals=(deal(modified_at=(NOON + 4 * DAY).isoformat()),)))
+    assert rows(conn, "select crm_opportunity_id, won_at, currency from opportunities order by 1") == [
+        ("d1", None, "JPY"), ("d2", None, "USD"),
+    ]  # fmt: skip

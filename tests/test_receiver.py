@@ -97,7 +97,7 @@ def test_the_signature_is_the_one_that_sendgrids_own_library_verifies():
     assert own.verify_signature(body.decode(), headers[receiver.SIGNATURE], headers[receiver.TIMESTAMP], key)
 
 
-def test_both_keys_count_while_one_is_replaced(http: httpx.Client, rows: Rows):
+def test_g11_both_keys_count_while_one_is_replaced(http: httpx.Client, rows: Rows):
     assert post_events(http, b"[{}]", signed(b"[{}]", NEXT_KEY)) == 204
     assert len(rows()) == 1
 
@@ -115,7 +115,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("why", FORGED)
-def test_what_is_not_signed_is_401_and_leaves_no_row(why: str, http: httpx.Client, rows: Rows):
+def test_g11_what_is_not_signed_is_401_and_leaves_no_row(why: str, http: httpx.Client, rows: Rows):
     assert post_events(http, BODY, FORGED[why]) == 401
     assert rows() == []
 
@@ -168,7 +168,7 @@ def test_whatever_was_json_is_mended_into_json_without_nul(value: Any):
     text.encode()
 
 
-def test_a_body_that_is_too_large_is_413(http: httpx.Client, rows: Rows):
+def test_g11_a_body_that_is_too_large_is_413(http: httpx.Client, rows: Rows):
     body = b"[" + b" " * receiver.MOST_BYTES + b"]"
     assert post_events(http, body) == 413
     assert rows() == []
@@ -222,7 +222,7 @@ def test_replies_can_be_required_to_be_signed(postgres: Postgres, rows: Rows):
     assert reply["text"] == "\ufffdhello"
 
 
-def test_a_get_of_an_unsubscribe_link_asks_and_changes_nothing(http: httpx.Client, rows: Rows):
+def test_g12_a_get_of_an_unsubscribe_link_asks_and_changes_nothing(http: httpx.Client, rows: Rows):
     link = f"/u/{tokens.sign(TOKEN_KEY, 7)}"
     for _ in range(2):
         page = http.get(link)
@@ -244,7 +244,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("how", REFUSALS)
-def test_a_refusal_is_kept_each_time_it_is_posted(how: str, http: httpx.Client, rows: Rows):
+def test_g12_a_refusal_is_kept_each_time_it_is_posted(how: str, http: httpx.Client, rows: Rows):
     form, kept = REFUSALS[how]
     for _ in range(2):
         assert http.post(f"/u/{tokens.sign(TOKEN_KEY, 7)}", data=form).status_code == 200

@@ -50,7 +50,7 @@ def test_an_upsert_makes_a_contact_once_and_then_changes_it(crm: httpx.Client):
     assert by_trace(again)["t1"]["properties"]["lastname"] == "佐藤"
 
 
-def test_results_are_not_in_the_order_of_the_inputs(crm: httpx.Client):
+def test_g14_results_are_not_in_the_order_of_the_inputs(crm: httpx.Client):
     answer = upsert(crm, lead(11), lead(12), lead(13))
     assert [result["objectWriteTraceId"] for result in answer.json()["results"]] == ["t13", "t12", "t11"]
 
@@ -90,7 +90,7 @@ def test_a_contact_is_found_by_address_and_by_our_id(crm: httpx.Client):
     assert crm.get(f"{CONTACTS}/999999").status_code == 404
 
 
-def test_a_lifecycle_stage_moved_backwards_succeeds_and_changes_nothing(crm: httpx.Client):
+def test_g14_a_lifecycle_stage_moved_backwards_succeeds_and_changes_nothing(crm: httpx.Client):
     made = by_trace(upsert(crm, lead(50, lifecyclestage="opportunity")))["t50"]
     answer = crm.patch(f"{CONTACTS}/{made['id']}", json={"properties": {"lifecyclestage": "lead"}})
     assert answer.status_code == 200

@@ -250,7 +250,7 @@ def test_with_no_clock_set_life_goes_on_by_itself(world: Sandbox, payloads: Payl
     until(lambda: any(event["event"] == "processed" for event in payloads("sendgrid")))
 
 
-def test_what_a_dead_receiver_did_not_take_is_told_when_it_is_back_and_lost_after_a_day(
+def test_g11_what_a_dead_receiver_did_not_take_is_told_when_it_is_back_and_lost_after_a_day(
     postgres: Postgres, tmp_path: Path, payloads: Payloads
 ):
     port = free_port()

@@ -17,7 +17,8 @@ from nurture.sendgrid import AT_MOST, Recipient, request_body
 
 Send = Callable[[dict[str, Any]], str]  # Posts a request body, returns the provider's id; Refused or Unanswered.
 
-BEGUN_WITHIN = 60.0  # seconds from the commit to the POST; later the worker gives the request up itself (N2)
+BEGUN_WITHIN = 60.0  # seconds from a request's moment to its POST; later the worker gives it up itself (N2)
+TICK = 10  # seconds: a request's moment is the attempt's clock and what has passed since, down to a whole tick
 STRANDED_AT_MOST = 2_000  # messages that one outage may leave unknown (N3)
 AFTER_ONE_AMBIGUOUS = 900  # leaves room for a hundred probes below STRANDED_AT_MOST
 PROBE_EVERY = timedelta(minutes=15)
@@ -114,6 +115,7 @@ class _Dispatch:
         )
         self.size = AT_MOST  # halves when a request is refused and no recipient is named
         self.rates_at = float("-inf")  # on the monotonic clock
+        self.begun = self.claimed = time.monotonic()  # of the attempt, and of the newest request's moment
 
     def run(self) -> dict[str, int]:
         """Expire, wait for business hours, then send email by email."""
@@ -178,9 +180,8 @@ class _Dispatch:
                 probing = allowed == 1 and self.size > 1 and not is_alone
                 rendered = content.with_mark(emails.new_mark())
                 request_id, claimed, judged = self._claim(batch, rendered.mark, allowed, probing, is_alone)
-                committed = time.monotonic()
                 if claimed:
-                    self._post(request_id, rendered, claimed, committed, is_alone)
+                    self._post(request_id, rendered, claimed, is_alone)
                 elif judged == 0:
                     break
 
@@ -219,7 +220,8 @@ class _Dispatch:
         if len(recent) < 2 or recent[1].status != "unknown":
             return AFTER_ONE_AMBIGUOUS
         unknown = db.run(self.conn, self.sql.stranded, product=self.product.product).scalar_one()
-        if unknown < STRANDED_AT_MOST and self.at - recent[0].at >= PROBE_EVERY:
+        may_probe = unknown < STRANDED_AT_MOST or self.product.unknown == "resend_when_absent"  # else a person decides
+        if may_probe and self.at - recent[0].at >= PROBE_EVERY:
             return 1
         raise Stopped(
             f"{unknown} messages of {self.product.product} have no answer from SendGrid; nothing more is sent until "
@@ -248,9 +250,11 @@ class _Dispatch:
         never, not_now = db.run_often(conn, self.permission.turn_down, at=self.at).one()
         self.counts["never"] += never
         self.counts["not_now"] += not_now
+        # Settlement counts from this moment: an attempt that takes an hour must not look given up, or absent (N3).
+        self.claimed = self.begun + (time.monotonic() - self.begun) // TICK * TICK
         rows = db.run_often(
             conn, self.sql.open_request,
-            email=batch.email, content_hash=batch.content_hash, mark=mark, at=self.at, is_probe=is_probe,
+            email=batch.email, content_hash=batch.content_hash, mark=mark, at=self._moment(), is_probe=is_probe,
             **budget_day,
         ).all()  # fmt: skip
         conn.commit()
@@ -283,9 +287,11 @@ class _Dispatch:
             exclusions=self.exclusions, bases=self.bases,
         )  # fmt: skip
 
-    def _post(
-        self, request_id: int, rendered: emails.Rendered, claimed: list[Claimed], committed: float, is_alone: bool
-    ) -> None:
+    def _moment(self) -> datetime:
+        """Return the newest request's moment."""
+        return self.at + timedelta(seconds=self.claimed - self.begun)
+
+    def _post(self, request_id: int, rendered: emails.Rendered, claimed: list[Claimed], is_alone: bool) -> None:
         """Make the one call, and write its answer down in one statement."""
         sender = self.product.sender
         words = emails.fill(rendered, self._values(claimed[0])) if is_alone else rendered
@@ -293,7 +299,7 @@ class _Dispatch:
             (sender.name, sender.email), words.subject, words.text, words.html,
             [self._recipient(rendered, message, is_alone) for message in claimed], [self.product.product],
         )  # fmt: skip
-        if time.monotonic() - committed > BEGUN_WITHIN:
+        if time.monotonic() - self.claimed > BEGUN_WITHIN:
             self._record_not_sent(request_id, "the worker was too slow to begin", [])
             return
         try:
@@ -301,13 +307,16 @@ class _Dispatch:
         except Refused as refusal:
             self._refused(request_id, claimed, refusal)
         except Unanswered as nobody_knows:
-            db.run(self.conn, self.answers.record_unknown, request_id=request_id, answer=str(nobody_knows), at=self.at)
+            db.run(
+                self.conn, self.answers.record_unknown,
+                request_id=request_id, answer=str(nobody_knows), at=self._moment(),
+            )  # fmt: skip
             self.conn.commit()
             self.counts["unknown"] += len(claimed)
         else:
             self.counts["accepted"] += db.run_often(
                 self.conn, self.answers.record_accepted,
-                request_id=request_id, answer="202", at=self.at, provider_request_id=provider_request_id,
+                request_id=request_id, answer="202", at=self._moment(), provider_request_id=provider_request_id,
             ).rowcount  # fmt: skip
             self.conn.commit()
             self.size = min(self.size * 2, AT_MOST)
@@ -350,7 +359,7 @@ class _Dispatch:
     def _record_not_sent(self, request_id: int, reason: str, refused: list[int]) -> None:
         counted, _ = db.run(
             self.conn, self.answers.record_not_sent,
-            request_id=request_id, answer=reason, at=self.at, refused=refused, day=self.day,
+            request_id=request_id, answer=reason, at=self._moment(), refused=refused, day=self.day,
         ).one()  # fmt: skip
         self.conn.commit()
         self.counts["refused"] += counted

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -65,6 +65,25 @@ def traps(
 
     measured(
         "traps", people, seed, lambda given: benchmark.run(given, tuple(mix or ()), show, at_most), as_json=as_json
+    )
+
+
+@bench.command()
+def crash(
+    trials: Annotated[int, typer.Option(min=1, help="How many times something is killed.")] = 20,
+    messages: Annotated[int, typer.Option(min=20, help="Planned messages a trial.")] = 10_000,
+    workers: Annotated[int | None, typer.Option(min=1, max=8, help="At once; left out, 1, 2 or 4 by chance.")] = None,
+    policy: Annotated[
+        Literal["hold", "resend_when_absent"], typer.Option(help="What becomes of a message that nobody knows of.")
+    ] = "hold",
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Kill workers, PostgreSQL or the sandbox, or cut connections, and count what was sent twice or lost."""
+    from nurture.benchmarks import crash as benchmark
+
+    measured(
+        "crash", messages, seed, lambda given: benchmark.run(given, trials, messages, policy, workers), as_json=as_json
     )
 
 

@@ -35,7 +35,7 @@ for noun, commands in NOUNS:
 
 
 def main() -> None:
-    """Run the command line: exit 1 with one line on standard error for a Problem, 130 for Ctrl-C."""
+    """Run the command line: exit 1 with one line on standard error for a Problem or a lost database, 130 for Ctrl-C."""
     try:
         app()
     except Problem as problem:
@@ -43,3 +43,14 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except _database_is_gone() as error:
+        why = str(error).splitlines()[0]
+        typer.echo(f"nurture: the database does not answer: {why}; once it does, run the same command again", err=True)
+        sys.exit(1)
+
+
+def _database_is_gone() -> type[Exception]:
+    """Return the driver's error; what it is imported from is known only when something failed."""
+    from sqlalchemy.exc import OperationalError
+
+    return OperationalError
