@@ -108,15 +108,19 @@ def test_the_command_says_how_many_leads_a_change_mails_this_week_and_touches_no
     monkeypatch.delenv("NURTURE_HOME", raising=False)
     folder = copy / "products" / "shift_planner"
     for name in ("lost_proposals", "web_welcome"):
-        (folder / "scenarios" / f"{name}.yaml").unlink(missing_ok=True)
-    [mail] = ["scenario: hello"]
+        (folder / "scenarios" / f"{name}.yaml").unlink()
     file = folder / "scenarios" / "hello.yaml"
+    described = folder / "product.yaml"
+    said, _, more = described.read_text("utf-8").partition("\nplan:\n")  # its mails would come with the days
+    said = said.replace("calendar: japan_stores", "calendar: always") + "\nlimits:" + more.partition("\nlimits:")[2]
+    described.write_text(said, "utf-8")
 
-    def write(industries: str, email: str = "document_thanks") -> None:
+    def write(industries: str) -> None:
         file.write_text(
-            f"{mail}\npurpose: new_deals\naudience: {{industry: [{industries}]}}\njourney:\n"
-            f"  - {{email: {email}, mail_type: download}}\nin_flight: finish_old\n", "utf-8",
-        )  # fmt: skip
+            f"scenario: hello\npurpose: new_deals\naudience: {{industry: [{industries}]}}\n"
+            "journey:\n  - {email: fair_shifts, mail_type: know_how}\nin_flight: finish_old\n",
+            "utf-8",
+        )
 
     def weeks() -> list[dict[str, Any]]:
         return json.loads(CliRunner().invoke(app, ["check", "--json"]).stdout)["weeks"]
