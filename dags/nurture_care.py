@@ -14,7 +14,7 @@ STEPS = {
 
 with DAG(
     "nurture_care",
-    schedule=CronDataIntervalTimetable("0 4 * * *", timezone="Asia/Tokyo"),
+    schedule=CronDataIntervalTimetable(*tasks.SCHEDULES["nurture_care"]),
     doc_md="The coming months' partitions, suppression lists taken and told, the CRM's outcomes, what is unknown.",
     tags=["nurture"],
     **tasks.options(allowed_run_types=["scheduled", "manual"]),

@@ -28,7 +28,7 @@ def dag_of(product: Product) -> DAG:
         schedule=CronDataIntervalTimetable(product.schedule, timezone=product.timezone),
         doc_md=f"**{product.name}**: {product.owner}",
         tags=["nurture", product.product],
-        **tasks.options(),
+        **tasks.options(max_active_runs=3 if product.approval.asks else 1),
     ) as dag:
         begun = last = tasks.add_begin(product.product)
         for stage, functions in STAGES.items():
@@ -37,6 +37,7 @@ def dag_of(product: Product) -> DAG:
                     room = stage if stage in SHARED else "" if name == "send" else product.product
                     last = last >> tasks.operator(name, function, product.product, room)
         tasks.add_end(dag, begun)
+        tasks.add_approval(dag, product)
     return dag
 
 

@@ -16,7 +16,7 @@ STEPS = {
 
 with DAG(
     "nurture_pulse",
-    schedule=CronDataIntervalTimetable("*/5 * * * *", timezone="UTC"),
+    schedule=CronDataIntervalTimetable(*tasks.SCHEDULES["nurture_pulse"]),
     doc_md="Events in; then for each product: settle, rescore what changed, advance, send what is due, hand off.",
     tags=["nurture"],
     **tasks.options(allowed_run_types=["scheduled", "manual"]),

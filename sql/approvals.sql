@@ -53,3 +53,18 @@ order by approvals.asked_at, approvals.approval_id;
 update approvals
 set answer = %(answer)s::text, answered_by = %(who)s::text, answered_at = %(at)s::timestamptz
 where approvals.approval_id = %(approval_id)s::bigint and approvals.answer is null;
+
+-- name: show
+-- Questions that a run puts to people: those that no other run does, or did until its time was over. A run that is
+-- tried again takes its own.
+update approvals
+set shown_in = %(shown_in)s::text, shown_until = %(until)s::timestamptz
+where
+    approvals.product = %(product)s::text
+    and approvals.answer is null
+    and (
+        approvals.shown_in is null
+        or approvals.shown_in = %(shown_in)s::text
+        or approvals.shown_until <= %(at)s::timestamptz
+    )
+returning approvals.approval_id;

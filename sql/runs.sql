@@ -1,16 +1,28 @@
 -- name: begin
 -- A run has begun: this is how a later look knows which run of a DAG is the newest (N7).
-insert into runs (dag, product, as_of, kind)
-values (%(dag)s::text, %(product)s::text, %(as_of)s::timestamptz, %(kind)s::text)
+insert into runs (dag, product, as_of, kind, airflow_run)
+values (%(dag)s::text, %(product)s::text, %(as_of)s::timestamptz, %(kind)s::text, %(airflow_run)s::text)
 returning run_id;
 
 -- name: finish
--- A run has ended, well or not.
+-- A run has ended, well or not; what failed in it, and why.
 update runs
-set ended_at = now()
+set ended_at = now(), failures = %(failures)s::jsonb
 where
     run_id = %(run_id)s::bigint
     and ended_at is null;
+
+-- name: fail
+-- Airflow says that a run failed; where its own last tasks could not say of what, this is all that is known.
+update runs
+set
+    ended_at = coalesce(runs.ended_at, now()),
+    failures = case when runs.failures = '{}' then jsonb_build_object('', %(why)s::text) else runs.failures end
+where
+    runs.run_id = (
+        select max(same.run_id) from runs as same
+        where same.dag = %(dag)s::text and same.airflow_run = %(airflow_run)s::text
+    );
 
 -- name: has_newer
 -- Whether a run of the same DAG with a later as_of has begun; a backfill spoils nothing, so it does not count (N7).

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from airflow_fixture import airflow, airflow_settings, edges
 from arriving import mailed, person
 from stack_fixture import always_open, stack
 
 from nurture import db
 from nurture.stack.postgres import Postgres
 
-__all__ = ["always_open", "mailed", "person", "stack"]
+__all__ = ["airflow", "airflow_settings", "always_open", "edges", "mailed", "person", "stack"]
 _numbers = count(1)
 
 

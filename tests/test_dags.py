@@ -1,17 +1,16 @@
 """The DAGs: their shape, what stops them, and one run of each through Airflow itself, in this process."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import loopback
 import pytest
 import sqlalchemy as sa
+from airflow_fixture import AT, parse, run
 
 from nurture import db
 
@@ -29,41 +28,11 @@ GROUPS = (
     "handoff",
     "reporting",
 )
-AT = "2026-11-20T10:00:00+09:00"
-
-
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[None]:
-    """Airflow with a database of its own; it is first imported here, because it reads its home at import."""
-    assert "airflow" not in sys.modules, "Airflow was imported before its home was known"
-    home = tmp_path_factory.mktemp("airflow")
-    settings = {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(root / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            patch.setenv(name, value)
-        from airflow.dag_processing.bundles.manager import DagBundlesManager
-        from airflow.utils.db import initdb
-
-        initdb()
-        DagBundlesManager().sync_bundles_to_db()
-        yield
 
 
 @pytest.fixture(scope="module")
 def bag(airflow: None, root: Path) -> Any:
     return parse(root / "dags")
-
-
-def parse(folder: Path) -> Any:
-    from airflow.dag_processing.dagbag import DagBag
-
-    return DagBag(str(folder), bundle_name="dags-folder")
 
 
 def test_every_product_has_a_dag_beside_the_pulse_and_the_care(bag: Any, root: Path):
@@ -112,6 +81,14 @@ def test_a_broken_product_is_an_import_error_and_the_others_keep_their_dags(
     assert "shedule" in error
 
 
+def test_every_dag_tells_of_its_failures_also_when_its_last_task_was_killed(bag: Any):
+    from nurture import tasks
+
+    for dag in bag.dags.values():
+        assert dag.on_failure_callback is tasks.tell_failure
+        assert dag.get_task("tell").upstream_task_ids == {"finish"}
+
+
 def test_parsing_needs_no_database_and_no_network(root: Path, tmp_path: Path):
     """The factory is loaded where neither can be had: every socket is refused."""
     program = (
@@ -128,37 +105,6 @@ def test_parsing_needs_no_database_and_no_network(root: Path, tmp_path: Path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-@pytest.fixture
-def edges(dsn: str, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[loopback.Sandbox]:
-    """The Connections of the tasks: a database of their own, a sandbox, and an inbox with the demo's files."""
-    (tmp_path / "inbox").mkdir()
-    with loopback.sandbox(tmp_path / "sandbox", None, "--at-rest") as sandbox:
-        url = sa.make_url(dsn)
-        connections = {
-            "nurture_db": {
-                "conn_type": "postgres", "host": url.host, "port": url.port, "login": url.username,
-                "password": url.password, "schema": url.database,
-            },
-            "sendgrid_default": {"conn_type": "http", "host": sandbox.url, "password": loopback.API_KEY},
-            "crm_hubspot": {"conn_type": "http", "host": sandbox.url, "password": loopback.CRM_TOKEN},
-        }  # fmt: skip
-        for name, values in connections.items():
-            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(values))
-        monkeypatch.setenv("NURTURE_INBOX", str(tmp_path / "inbox"))
-        monkeypatch.setenv("NURTURE_RECEIVER_URL", "https://mail.example")
-        monkeypatch.setenv("NURTURE_TOKEN_KEY", "token-key")
-        yield sandbox
-
-
-def run(bag: Any, dag: str, **params: Any) -> dict[str, str]:
-    """Run a DAG as a person's manual run; return its tasks' states, and its own under ''."""
-    from airflow.models.dagbundle import DagBundleModel  # noqa: F401, the mapper needs it before the first query
-    from airflow.serialization.serialized_objects import DagSerialization  # noqa: F401
-
-    found = bag.dags[dag].test(run_conf=params)
-    return {**{task.task_id: str(task.state) for task in found.get_task_instances()}, "": str(found.state)}
 
 
 def test_a_run_of_a_product_is_green_and_the_same_moment_again_finds_nothing_new(
@@ -194,12 +140,19 @@ def test_a_dry_run_mails_nobody_and_leaves_no_trace_of_a_run(
 
 
 def test_a_stage_that_fails_stops_no_later_one_and_fails_the_run(
-    airflow: None, bag: Any, edges: loopback.Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    airflow: None, bag: Any, edges: loopback.Sandbox, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "inbox/exhibition_badges.xlsx").write_bytes(b"this is no workbook")
     monkeypatch.setattr(bag.dags["nurture_cloud_backup"].get_task("sources.land"), "retries", 0)
     states = run(bag, "nurture_cloud_backup", at=AT)
     assert states["sources.land"] == "failed"
     assert states["reporting.report"] == "success"
+    assert states["tell"] == "success"
     assert states["every_stage_succeeded"] == "failed"
     assert states[""] == "failed"
+    with db.engine(dsn).connect() as conn:
+        [[kind, what]] = conn.execute(sa.text("select kind, what from alerts")).all()
+    assert kind == "failed"
+    assert "nurture_cloud_backup" in what
+    assert "task sources.land: " in what
+    assert "exhibition_badges.xlsx" in what

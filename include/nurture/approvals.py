@@ -1,14 +1,17 @@
 """Approvals: content that was never sent, or an audience above a number, waits for a person's yes."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import db
-from nurture.definitions.products import Approval
+from nurture import db, emails
+from nurture.definitions.products import Approval, Product
 
+ANSWERED_WITHIN = timedelta(hours=20)  # before the next day's run; silence is a no
 HOLDS_FOR = timedelta(days=7)  # a yes to an audience is a yes to that send, not to every later one
+WHY = {"first send": "初めて送る内容 / never sent before", "audience": "宛先が多い / a large audience"}
 AWAITED, DENIED = "awaiting approval", "not approved"
 
 
@@ -33,7 +36,7 @@ def stands_in_the_way(
 
     A no, also that of a question nobody answered in time, stands until the content changes.
     """
-    if not (policy.first_send or policy.audience_above):
+    if not policy.asks:
         return ""
     sql = db.statements("approvals")
     found: list[Any] = list(db.run(conn, sql.standing, product=product, content_hash=content_hash).all())
@@ -69,3 +72,39 @@ def answer(conn: sa.Connection, approval_id: int, said: Literal["yes", "no"], wh
     """Keep a person's answer; return whether the question was open."""
     statement = db.statements("approvals").answer
     return db.count(conn, statement, approval_id=approval_id, answer=said, who=who, at=at) == 1
+
+
+def show(conn: sa.Connection, product: str, run: str, at: datetime) -> list[int]:
+    """Take the product's questions that no other run puts to people now; return their ids."""
+    statement = db.statements("approvals").show
+    until = at + ANSWERED_WITHIN
+    return sorted(db.run(conn, statement, product=product, shown_in=run, at=at, until=until).scalars())
+
+
+def question(product: Product, asked: Asked, findings: Sequence[str]) -> tuple[str, str]:
+    """Write what a person needs to decide, as a headline and Markdown: how many, why, the mail, what is wrong with it.
+
+    The mail stands there as it reads to somebody of whom nothing is known.
+    """
+    template = product.emails.get(asked.email)
+    language = (template.terms.language if template else None) or product.language
+    mail = emails.fill(
+        emails.Rendered(asked.subject, "", asked.text, emails.FIXED_MARK, language),
+        {"unsubscribe_url": "https://mail.example/u/sample", "token": "sample"},
+    )
+    headline = f"{product.name}: {asked.email} → {asked.audience_size:,}"
+    body = [
+        f"**{asked.audience_size:,} 通 / readers** of `{asked.email}` of `{asked.product}`: {WHY[asked.reason]}.",
+        "**件名 / Subject**", _as_it_is(mail.subject),
+        "**本文 / Text**", _as_it_is(mail.text),
+        "**校正 / Proofreading**", _as_it_is("\n".join(findings) or "指摘なし / nothing found"),
+        f"The whole mail: `nurture preview {asked.product} {asked.email} --open`. "
+        f"{ANSWERED_WITHIN // timedelta(hours=1)} 時間以内に回答がなければ送信しません / no answer in time is a no. "
+        "Reject にしても、内容を直せば改めて確認します / corrected content is asked about anew.",
+    ]  # fmt: skip
+    return headline, "\n\n".join(body)
+
+
+def _as_it_is(text: str) -> str:
+    """Indent text as Markdown's code, in which nothing of it means anything."""
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -5,22 +5,30 @@ What a task returns to XCom is counts, never rows and never a person's data (N9)
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from airflow.sdk import DAG, Connection, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import DAG, Connection, Param, TaskGroup, get_current_context, task
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from sqlalchemy.exc import OperationalError
 
-from nurture import connections, db, dispatch, events, handoff, refusals, runs
+from nurture import alerts, approvals, connections, db, dispatch, events, handoff, refusals, runs
+from nurture.answers import Refused, Unanswered
 from nurture.definitions.load import BrokenDefinition, load_products, load_sources
+from nurture.definitions.products import Product
 from nurture.pipeline import Counts, Edges, Work
 from nurture.problem import Problem
 
 log = logging.getLogger(__name__)
+# When the DAGs that serve all products run: name to (cron, time zone).
+SCHEDULES = {"nurture_pulse": ("*/5 * * * *", "UTC"), "nurture_care": ("0 4 * * *", "Asia/Tokyo")}
+YES, NO = "Approve", "Reject"
+WHY = "why"  # the XCom in which a failed task keeps its reason for `finish`
 KINDS = {"scheduled": "scheduled", "backfill": "backfill", "asset_triggered": "asset_triggered"}  # others are manual
 
 
@@ -43,6 +51,7 @@ def options(**others: Any) -> dict[str, Any]:
         "start_date": datetime(2020, 1, 1, tzinfo=UTC),  # a manual run for a date before it does nothing, and is green
         "catchup": False,
         "max_active_runs": 1,
+        "on_failure_callback": tell_failure,
         "default_args": {"retries": 2, "retry_delay": timedelta(seconds=10), "retry_exponential_backoff": 2.0},
         "params": {"at": at, "dry_run": dry_run},
         **others,
@@ -57,7 +66,12 @@ def operator(name: str, function: Callable[[Work], Counts], product: str = "", r
 
     @task(task_id=name, trigger_rule="all_done")
     def run() -> Counts:
-        return run_one(function, product, room)
+        try:
+            return run_one(function, product, room)
+        except (Problem, dispatch.Stopped, Refused, Unanswered) as known:
+            context: Any = get_current_context()
+            context["ti"].xcom_push(WHY, str(known))
+            raise
 
     return run()
 
@@ -68,11 +82,11 @@ def add_begin(product: str | None = None) -> Any:
 
 
 def add_end(dag: DAG, begun: Any) -> None:
-    """Make the last two tasks of a DAG: the record of its end, and the run's failure if any of its tasks failed."""
+    """Make a DAG's last tasks: the record of its end, the alerts, and the run's failure if any of its tasks failed."""
     leaves = [found for found in dag.tasks if not found.downstream_task_ids]
     with dag:
         end: Any = task(trigger_rule="all_done")(finish)(begun)
-        leaves >> end
+        leaves >> end >> task(trigger_rule="all_done")(tell)()
         verdict: Any = task(trigger_rule="one_failed", retries=0)(every_stage_succeeded)()
         [found for found in dag.tasks if found.task_id != "every_stage_succeeded"] >> verdict
 
@@ -82,6 +96,7 @@ class Run:
     """What the run that a task belongs to says of time and permission (N6, N7)."""
 
     dag: str
+    name: str
     kind: str
     as_of: datetime
     at: datetime
@@ -89,13 +104,17 @@ class Run:
 
     @classmethod
     def current(cls) -> "Run":
-        """Read the running task's context; a manual run's param `at` sets both clocks."""
-        context: Any = get_current_context()
+        """Read the running task's context."""
+        return cls.of(get_current_context())
+
+    @classmethod
+    def of(cls, context: Any) -> "Run":
+        """Read a context; a manual run's param `at` sets both clocks."""
         dag_run, params = context["dag_run"], context["params"]
         kind = KINDS.get(getattr(dag_run.run_type, "value", dag_run.run_type), "manual")
         asked = db.moment(params["at"]) if kind == "manual" and params.get("at") else None
         as_of = context["data_interval_end"] if kind in ("scheduled", "backfill") else asked or dag_run.run_after
-        return cls(dag_run.dag_id, kind, as_of, asked or datetime.now(UTC), bool(params.get("dry_run")))
+        return cls(dag_run.dag_id, dag_run.run_id, kind, as_of, asked or datetime.now(UTC), bool(params.get("dry_run")))
 
     def is_live(self, conn: sa.Connection) -> bool:
         """Say whether this run may change what is live: no backfill, no dry run, and none newer has begun."""
@@ -133,18 +152,173 @@ def begin(product: str | None = None) -> int:
     if run.is_dry:
         return 0
     with database() as conn:
-        return runs.begin(conn, run.dag, product, run.as_of, run.kind)
+        return runs.begin(conn, run.dag, product, run.as_of, run.kind, run.name)
 
 
 def finish(begun: int) -> None:
-    """Record that this run has ended; `begun` is what `begin` returned (Airflow keeps the name run_id for itself)."""
+    """Record that this run has ended, and what failed in it.
+
+    `begun` is what `begin` returned (Airflow keeps the name run_id for itself).
+    """
+    context: Any = get_current_context()
+    ti = context["ti"]
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
+    failed = sorted(name for name, state in states.items() if state == "failed" and name != "every_stage_succeeded")
+    unknown = "it was killed or broke off, as its log says"
     with database() as conn:
-        runs.finish(conn, begun)
+        runs.finish(conn, begun, {name: ti.xcom_pull(task_ids=name, key=WHY) or unknown for name in failed})
 
 
 def every_stage_succeeded() -> None:
     """Fail the run: this task runs only when another has failed, which Airflow alone would call a success."""
     raise AirflowFailException("a stage failed: see the red task of this run")
+
+
+def tell() -> Counts:
+    """Look for troubles, and tell people those of which they have not heard."""
+    if Run.current().is_dry:
+        return {}
+    with database() as conn:
+        counts = tell_troubles(conn)
+    say(counts)
+    return counts
+
+
+def tell_failure(context: Any) -> None:
+    """Tell people of a failed run, also where its own last tasks were killed: Airflow's dag-processor calls this.
+
+    Without a database nothing remembers what was told, so only the first failure in a row is.
+    """
+    dag, name, why = context["dag"].dag_id, context["run_id"], f"Airflow says {context.get('reason')}"
+    try:
+        with database() as conn:
+            if not runs.fail(conn, dag, name, why) and "dag_run" in context and not (run := Run.of(context)).is_dry:
+                runs.begin(conn, dag, None, run.as_of, run.kind, name)
+                runs.fail(conn, dag, name, why)
+            tell_troubles(conn)
+    except OperationalError:
+        before = context["ti"].get_previous_dagrun() if "ti" in context else None
+        if before is None or before.state != "failed":
+            what = f"{dag} failed: {why}; nothing is planned, sent or recorded meanwhile, and nothing is lost"
+            mend = "nurture status, then nurture up; with a server of your own see whether it answers"
+            lost = alerts.Alert(0, "database", None, what, mend, datetime.now(UTC))
+            for notify in channels().values():
+                notify(alerts.letter([lost], conf.get("api", "base_url", fallback="")))
+
+
+def tell_troubles(conn: sa.Connection) -> Counts:
+    """Look for troubles at this moment, and tell each channel those that it has not told."""
+    from nurture import troubles
+
+    runs.enter(conn, "alerts")  # two runs that end together tell a trouble once
+    at = datetime.now(UTC)
+    counts = troubles.look(conn, load_products().products, SCHEDULES, at)
+    conn.commit()
+    for alert in alerts.open_alerts(conn):
+        log.warning("%s; mend: %s", alert.what, alert.mend)
+    counts["told"] = 0
+    failures: list[str] = []
+    for channel, notify in channels().items():
+        if untold := alerts.open_alerts(conn, channel):
+            try:
+                notify(alerts.letter(untold, conf.get("api", "base_url", fallback="")))
+            except (OSError, ValueError, AirflowException) as error:  # smtplib's errors are OSErrors
+                failures.append(f"alerts did not leave by {channel}: {error}")
+                continue
+            alerts.told(conn, channel, untold, at)
+            conn.commit()
+            counts["told"] += len(untold)
+    if failures:
+        raise Problem("; ".join(failures))
+    return counts
+
+
+def channels(env: Mapping[str, str] = os.environ) -> dict[str, Callable[[alerts.Letter], None]]:
+    """Return how people are told: by mail to NURTURE_ALERTS_TO, and through the Connection NURTURE_ALERTS_APPRISE.
+
+    A notifier is asked by its `notify`: called as a function it would render the words as Jinja and swallow its errors.
+    """
+    found: dict[str, Callable[[alerts.Letter], None]] = {}
+    if to := [address.strip() for address in env.get("NURTURE_ALERTS_TO", "").split(",") if address.strip()]:
+
+        def mail(letter: alerts.Letter) -> None:
+            from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+            SmtpNotifier(to=to, subject=letter.subject, html_content=letter.html).notify({})
+
+        found["mail"] = mail
+    if connection := env.get("NURTURE_ALERTS_APPRISE"):
+
+        def apprise(letter: alerts.Letter) -> None:
+            from airflow.providers.apprise.notifications.apprise import AppriseNotifier
+            from apprise import Apprise
+
+            notifier = AppriseNotifier(body=letter.text, title=letter.subject, apprise_conn_id=connection)
+            services, hook = Apprise(), notifier.hook
+            hook.set_config_from_conn(hook.get_connection(connection), services)
+            if not services.notify(body=letter.text, title=letter.subject):  # the hook drops this answer
+                raise OSError(f"a service of the Connection {connection} did not take them")
+
+        found["apprise"] = apprise
+    return found
+
+
+def add_approval(dag: DAG, product: Product) -> None:
+    """Make the leaf that waits in Airflow's UI for a person's yes, where the product wants one; nothing waits for it.
+
+    One question a content; none, and it is skipped.
+    """
+    if not product.approval.asks:
+        return
+    from airflow.providers.standard.operators.hitl import HITLOperator  # 40 ms, for the products that ask
+
+    class Question(HITLOperator):
+        """Parks without a worker until a person answers in Required Actions; no answer in time is a no."""
+
+        def __init__(self, *, approval_id: int, **options: Any) -> None:
+            super().__init__(**options)
+            self.approval_id = approval_id
+
+        def execute(self, context: Any) -> Any:
+            """Ask, unless the question was answered elsewhere."""
+            with database() as conn:
+                waiting = approvals.waiting(conn, product.product)
+            asked = next((one for one in waiting if one.approval_id == self.approval_id), None)
+            if asked is None:
+                raise AirflowSkipException(f"question {self.approval_id} is answered already")
+            from nurture.proofread import proofread
+
+            known = load_products().products[product.product]
+            findings = proofread(known, asked.email) if asked.email in known.emails else []
+            self.subject, self.body = approvals.question(known, asked, [str(finding) for finding in findings])
+            return super().execute(context)
+
+        def execute_complete(self, context: Any, event: dict[str, Any]) -> Counts:
+            """Keep the answer."""
+            said = "yes" if super().execute_complete(context, event)["chosen_options"] == [YES] else "no"
+            who = (event["responded_by_user"] or {}).get("name") or "nobody in time"
+            with database() as conn:
+                kept = approvals.answer(conn, self.approval_id, said, who, Run.of(context).at)
+                conn.commit()
+            return {said: int(kept)}
+
+    @task(trigger_rule="all_done")
+    def waiting() -> list[int]:
+        run = Run.current()
+        with database() as conn:
+            if not run.is_live(conn):
+                return []
+            shown = approvals.show(conn, product.product, f"{run.dag} {run.name}", run.at)
+            conn.commit()
+        return shown
+
+    with dag, TaskGroup("approval"):
+        asked: Any = waiting()
+        dag.get_task("dispatch.send") >> asked
+        Question.partial(
+            task_id="answer", subject=f"{product.name}: a mail waits", options=[YES, NO], defaults=[NO],
+            response_timeout=approvals.ANSWERED_WITHIN,
+        ).expand(approval_id=asked)  # fmt: skip
 
 
 def reconcile_suppressions(work: Work) -> Counts:

@@ -7,8 +7,10 @@ create table nurture.runs (
     product text,
     as_of timestamptz not null,
     kind text not null check (kind in ('scheduled', 'manual', 'backfill', 'asset_triggered', 'history')),
+    airflow_run text,                    -- Airflow's own name of it; null: run by the command line or by the demo
     begun_at timestamptz not null default now(),
-    ended_at timestamptz
+    ended_at timestamptz,
+    failures jsonb not null default '{}' check (jsonb_typeof(failures) = 'object') -- task to why; '' is the run itself
 );
 create index runs_by_dag on nurture.runs (dag, as_of desc);
 

@@ -43,10 +43,13 @@ create table nurture.approvals (
     reason text not null check (reason in ('first send', 'audience')),
     audience_size integer not null check (audience_size > 0),
     asked_at timestamptz not null,
+    shown_in text,                       -- the Airflow run whose leaf task puts it to people
+    shown_until timestamptz,             -- when that task takes silence for a no
     answer text check (answer in ('yes', 'no')),
     answered_by text,
     answered_at timestamptz,
     recorded_at timestamptz not null default now(),
+    constraint what_is_shown_has_its_end check ((shown_in is null) = (shown_until is null)),
     constraint an_answer_has_its_time check ((answer is null) = (answered_at is null)),
     constraint an_answer_has_its_author check ((answer is null) = (answered_by is null))
 );
@@ -62,8 +65,10 @@ create table nurture.alerts (
     what text not null,                  -- what, how many, why
     mend text not null,                  -- the command or page that mends it
     raised_at timestamptz not null,
-    told_at timestamptz,
+    told_by text [] not null default '{}', -- the channels that took it: mail, apprise
+    told_at timestamptz,                 -- when the first of them did
     ended_at timestamptz,
-    recorded_at timestamptz not null default now()
+    recorded_at timestamptz not null default now(),
+    constraint what_was_told_has_its_time check ((told_by = '{}') = (told_at is null))
 );
 create unique index one_open_alert on nurture.alerts (kind, key) where ended_at is null;

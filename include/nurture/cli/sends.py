@@ -87,6 +87,23 @@ def list_held(home: HomeOption = None, as_json: JsonOption = False) -> None:
         typer.echo("Nothing is held.")
 
 
+@sends.command("alerts")
+def list_alerts(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List the troubles of now, as the newest look found them, and whether anybody was told."""
+    from nurture import alerts
+
+    with _database(home) as conn:
+        found = alerts.open_alerts(conn)
+    if as_json:
+        typer.echo(json.dumps([alert._asdict() for alert in found], indent=2, default=str))
+        return
+    for alert in found:
+        told = f"told {alert.told_at:%F %R}Z" if alert.told_at else "nobody was told"
+        typer.echo(f"{alert.what}; since {alert.raised_at:%F %R}Z, {told}; {alert.mend}")
+    if not found:
+        typer.echo("No trouble is known.")
+
+
 @sends.command("settle")
 def settle_request(
     request: int,

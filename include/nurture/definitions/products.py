@@ -130,6 +130,11 @@ class Approval(Model):
     first_send: bool = False
     audience_above: int | None = Field(default=None, gt=0)
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything may have to wait."""
+        return self.first_send or self.audience_above is not None
+
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
