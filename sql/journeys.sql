@@ -78,12 +78,12 @@ from walks
 where walks.product = %(product)s::text;
 
 -- name: keep_walk
--- The product's journeys are walked up to here.
-insert into walks (product, walked_at)
-values (%(product)s::text, %(as_of)s::timestamptz)
+-- The product's journeys are walked up to here, by this definition of the product.
+insert into walks (product, walked_at, definition_hash)
+values (%(product)s::text, %(as_of)s::timestamptz, %(definition_hash)s::text)
 on conflict (product) do update
-set walked_at = excluded.walked_at
-where walks.walked_at < excluded.walked_at;
+set walked_at = excluded.walked_at, definition_hash = excluded.definition_hash
+where walks.walked_at <= excluded.walked_at;
 
 -- name: exit_those_who_are_done
 -- End the walks of who reached the goal (in `audience`), is ready for sales, refused the product, cannot be mailed, or

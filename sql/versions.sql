@@ -10,6 +10,13 @@ select definitions.body
 from definitions
 where definitions.definition_hash = %(definition_hash)s::text;
 
+-- name: last_walked
+-- What the product as a whole said when its journeys were walked last.
+select definitions.body
+from walks
+inner join definitions on walks.definition_hash = definitions.definition_hash
+where walks.product = %(product)s::text;
+
 -- name: beginnings
 -- How many leads can be mailed at all, when the product first ran, and whether it has sent anything.
 select

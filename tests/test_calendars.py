@@ -80,3 +80,80 @@ def test_a_day_of_24_hours_closes_at_the_next_midnight_even_when_it_has_25():
     assert calendars.closing(ALWAYS, BERLIN, date(2026, 10, 25)) - calendars.opening(
         ALWAYS, BERLIN, date(2026, 10, 25)
     ) == calendars.timedelta(hours=25)
+
+
+def local(text: str, zone: ZoneInfo) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=zone)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "arrived", "weekday", "clock", "over"),
+    [
+        (TOKYO, "2026-11-16T12:00", 0, None, "2026-11-16T03:00"),  # on that day: no longer
+        (TOKYO, "2026-11-17T00:00", 0, None, "2026-11-22T15:00"),
+        (TOKYO, "2026-11-16T10:00", 0, (10, 0), "2026-11-16T01:00"),  # at that minute: no longer
+        (TOKYO, "2026-11-16T10:01", 0, (10, 0), "2026-11-23T01:00"),
+        (TOKYO, "2026-12-31T23:59", None, (10, 0), "2027-01-01T01:00"),
+        (NEW_YORK, "2027-03-13T12:00", None, (2, 30), "2027-03-14T07:30"),  # not there: 3:30
+        (NEW_YORK, "2027-03-14T12:00", None, (2, 30), "2027-03-15T06:30"),
+        (NEW_YORK, "2026-10-31T12:00", None, (1, 30), "2026-11-01T05:30"),  # there twice: the first
+        (BERLIN, "2027-03-27T12:00", None, (2, 30), "2027-03-28T01:30"),
+        (BERLIN, "2026-10-24T12:00", None, (2, 30), "2026-10-25T00:30"),
+        (BERLIN, "2027-03-26T12:00", 0, (10, 0), "2027-03-29T08:00"),
+        (BERLIN, "2026-10-23T12:00", 0, (10, 0), "2026-10-26T09:00"),
+    ],
+)
+def test_until_is_the_first_such_moment_on_the_wall_clock(
+    zone: ZoneInfo, arrived: str, weekday: int | None, clock: tuple[int, int] | None, over: str
+):
+    assert calendars.until(zone, local(arrived, zone), weekday, clock) == utc(over)
+
+
+def test_who_comes_in_the_hour_that_is_there_again_waits_for_the_next_day():
+    again = datetime(2026, 11, 1, 1, 10, tzinfo=NEW_YORK, fold=1)
+    assert calendars.until(NEW_YORK, again, None, (1, 30)) == utc("2026-11-02T06:30")
+    assert calendars.after(ALWAYS, NEW_YORK, again, 0, "days") == again.astimezone(UTC)
+
+
+@pytest.mark.parametrize("zone", [TOKYO, BERLIN, NEW_YORK])
+def test_until_never_goes_back_and_nobody_waits_longer_than_a_week_and_an_hour(zone: ZoneInfo):
+    for hour in range(0, 24 * 400, 7):
+        moment = utc("2026-09-01T00:20") + calendars.timedelta(hours=hour)
+        for weekday, clock in ((0, None), (None, (2, 30)), (6, (2, 30)), (3, (10, 0))):
+            over = calendars.until(zone, moment, weekday, clock)
+            assert moment <= over <= moment + calendars.timedelta(days=7 if weekday is not None else 1, hours=1)
+            assert calendars.until(zone, over, weekday, clock) == over
+
+
+@pytest.mark.parametrize(
+    ("arrived", "days", "over"),
+    [
+        ("2026-12-28T10:30", 1, "2027-01-04T10:30"),
+        ("2026-12-30T10:30", 1, "2027-01-04T10:30"),  # within the closure
+        ("2027-01-03T23:59", 1, "2027-01-04T23:59"),
+        ("2026-12-25T10:30", 5, "2027-01-07T10:30"),
+        ("2027-01-08T10:30", 1, "2027-01-12T10:30"),  # 成人の日 on Monday the 11th
+    ],
+)
+def test_business_days_at_the_years_end_skip_the_closure_and_the_holiday(arrived: str, days: int, over: str):
+    assert calendars.after(JAPAN, TOKYO, tokyo(arrived), days, "business days") == tokyo(over)
+
+
+def test_business_days_backwards_skip_the_closure_too():
+    assert calendars.business_days_before(JAPAN, date(2027, 1, 5), 2) == date(2026, 12, 28)
+
+
+def test_a_closure_of_one_years_end_is_that_years_alone():
+    calendar = Calendar(closures=["2026-12-28..2027-01-08"])
+    assert calendars.business_days_after(calendar, date(2026, 12, 25), 1) == date(2027, 1, 11)
+    assert calendars.is_business_day(calendar, date(2027, 12, 28))
+
+
+def test_an_hour_of_work_that_a_day_does_not_have_is_no_open_moment():
+    calendar = Calendar(weekdays=[1, 2, 3, 4, 5, 6, 7], opens=2, closes=3)
+    saturday = local("2027-03-27T12:00", BERLIN)
+    assert calendars.next_open(calendar, BERLIN, saturday) == utc("2027-03-29T00:00")

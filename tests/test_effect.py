@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from builders import DAY, NOON, everything, insert, lead, product
 from typer.testing import CliRunner
 
-from nurture import segments
+from nurture import journeys, segments
 from nurture.cli.main import app
 from nurture.definitions.load import load_products
 from nurture.effect import effects
@@ -96,6 +96,54 @@ def test_the_command_tells_the_effect_of_what_is_not_committed_yet(
     assert done.stdout.splitlines()[1:] == ["cloud_backup learning: 0 leads enter, 3 leave (5 → 2)"]
     [effect] = json.loads(CliRunner().invoke(app, ["check", "--json"]).stdout)["effects"]
     assert (effect["segment"], effect["leave"]) == ("learning", 3)
+
+
+def test_the_command_says_how_many_leads_a_change_mails_this_week_and_touches_nothing(
+    conn: sa.Connection, dsn: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    copy = tmp_path / "include"
+    shutil.copytree(root / "include", copy, ignore=shutil.ignore_patterns("nurture", "cloud_backup"))
+    monkeypatch.setenv("NURTURE_INCLUDE", str(copy))
+    monkeypatch.setenv("NURTURE_DSN", dsn)
+    monkeypatch.delenv("NURTURE_HOME", raising=False)
+    folder = copy / "products" / "shift_planner"
+    for name in ("lost_proposals", "web_welcome"):
+        (folder / "scenarios" / f"{name}.yaml").unlink()
+    file = folder / "scenarios" / "hello.yaml"
+    described = folder / "product.yaml"
+    said, _, more = described.read_text("utf-8").partition("\nplan:\n")  # its mails would come with the days
+    said = said.replace("calendar: japan_stores", "calendar: always") + "\nlimits:" + more.partition("\nlimits:")[2]
+    described.write_text(said, "utf-8")
+
+    def write(industries: str) -> None:
+        file.write_text(
+            f"scenario: hello\npurpose: new_deals\naudience: {{industry: [{industries}]}}\n"
+            "journey:\n  - {email: fair_shifts, mail_type: know_how}\nin_flight: finish_old\n",
+            "utf-8",
+        )
+
+    def weeks() -> list[dict[str, Any]]:
+        return json.loads(CliRunner().invoke(app, ["check", "--json"]).stdout)["weeks"]
+
+    for number in range(6):
+        lead(conn, industry="medical" if number < 4 else "retail")
+    conn.commit()
+    write("medical")
+    assert weeks() == []  # it never ran
+    sample = load_products(copy)
+    ran, calendar = sample.products["shift_planner"], sample.company.calendars
+    segments.refresh(conn, ran, NOON)
+    journeys.walk(conn, ran, calendar[ran.calendar], NOON)
+    conn.exec_driver_sql("truncate enrollments, messages cascade")
+    conn.commit()
+    assert weeks() == []  # nothing has changed
+    write("medical, retail")
+    before = everything(conn)
+    assert weeks() == [{"product": "shift_planner", "mailed": 6, "only_now": 2, "no_more": 0}]
+    assert everything(conn) == before
+    write("retail")
+    told = CliRunner().invoke(app, ["check"]).stdout
+    assert "shift_planner this week: 2 leads get a mail, 2 only by the change; 4 no longer" in told
 
 
 def test_segments_show_says_size_change_and_a_sample_now_and_of_a_past_day(

@@ -282,28 +282,6 @@ def test_a_refused_mail_does_not_hold_its_lead(conn: sa.Connection):
     assert [step for step, *_ in rows(conn, STANDING)] == ["cool_off"]
 
 
-def test_walking_day_by_day_is_walking_in_one_jump(conn: sa.Connection):
-    for number in range(1, 9):
-        insert(conn, "leads", lead_id=1_000 + number)
-        insert(conn, "lead_addresses", lead_id=1_000 + number, address_id=number)
-        insert(conn, "consents", lead_id=1_000 + number, address_id=number)
-    waits = [{"wait": f"{days} business days", "name": f"wait_{days}"} for days in (2, 3, 4)]
-    asked = having(
-        [waits[0], THANKS, waits[1], CASE, waits[2]], calendar="japan", holdout="99%", reenter="after 1 days"
-    )
-    go(conn, asked, NOON)
-    for day in range(1, 20):
-        go(conn, asked, NOON + day * DAY)
-    told = "select lead_id, step, step_at, ended_at, ended_reason from enrollments where occurrence = 1 and is_held_out"
-    by_day = rows(conn, f"{told} order by lead_id")
-    conn.exec_driver_sql("truncate enrollments, messages, segment_members cascade")
-    go(conn, asked, NOON)
-    go(conn, asked, NOON + 19 * DAY)
-    assert rows(conn, f"{told} order by lead_id") == by_day
-    assert len(by_day) > 4
-    assert {reason for *_, reason in by_day} == {"completed"}
-
-
 def test_n1_two_leads_of_one_mailbox_get_one_mail_and_the_loser_says_why(conn: sa.Connection):
     first, second = lead(conn, "info@lead.example"), lead(conn, "info@lead.example", name="佐藤 花子")
     asked = having([THANKS, COOL_OFF])

@@ -72,8 +72,9 @@ def next_open(calendar: Calendar, zone: ZoneInfo, moment: datetime) -> datetime:
     """Return the first open moment at or after `moment`, in UTC; Problem for a calendar that never opens again."""
     day = moment.astimezone(zone).date()
     for _ in range(_NEVER):
-        if is_business_day(calendar, day) and moment < closing(calendar, zone, day):
-            return max(moment.astimezone(UTC), opening(calendar, zone, day))
+        opened = max(moment.astimezone(UTC), opening(calendar, zone, day))
+        if opened < closing(calendar, zone, day) and is_business_day(calendar, day):
+            return opened
         day += _DAY
     raise Problem(f"a calendar of company.yaml is closed for {_NEVER} days from {moment:%Y-%m-%d}: see its closures")
 

@@ -4,7 +4,7 @@ A walk that was not made for days is made up day by day, so that one jump ends w
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -74,7 +74,7 @@ def walk(
         _Walk(conn, product, calendar, scenario, newest, as_of, totals).enroll()
         for each in under_way(as_of):
             each.steps()
-    db.run(conn, sql.keep_walk, as_of=as_of, **which)
+    db.run(conn, sql.keep_walk, as_of=as_of, definition_hash=versions.keep_whole(conn, product), **which)
     conn.commit()
     return totals
 
@@ -93,14 +93,19 @@ def _versions_walked(conn: sa.Connection, product: Product, scenario: Scenario) 
 
 
 def _change_over(conn: sa.Connection, product: Product, scenario: Scenario, newest: str, as_of: datetime) -> None:
-    """Do with those under way as the changed definition says (`in_flight`); unsaid, they finish the old."""
+    """Do with those under way as the changed definition says (`in_flight`); unsaid, they finish the old.
+
+    Whose walk is the same in both goes on: other words about who begins, or why, are no change to them.
+    """
     if scenario.in_flight in (None, "finish_old"):
         return
     sql = db.statements("journeys")
-    kept = [step.name for _, step in every_step(scenario.journey)] if scenario.in_flight == "move_on" else []
+    every = [step.name for _, step in every_step(scenario.journey)]
     for old in _versions_walked(conn, product, scenario):
         if old != newest:
             which = {"product": product.product, "scenario": scenario.scenario, "old_hash": old}
+            is_same = Scenario.model_validate(versions.read(conn, old)).walked() == scenario.walked()
+            kept = every if is_same or scenario.in_flight == "move_on" else []
             db.run(conn, sql.withdraw, steps_kept=kept, as_of=as_of, **which)
             db.run(conn, sql.move_on, new_hash=newest, **which)
 
@@ -184,12 +189,19 @@ class _Walk:
         def over(arrived: datetime) -> datetime:
             return calendars.after(self.calendar, self.product.zone, arrived, step.at_most.amount, step.at_most.unit)
 
-        if self._arrivals(node):
-            fill_audience(self.conn, step.wait_for, self.product, self.as_of)
+        # What people do is known by the day: whose time was over on an earlier one is judged as it ended.
+        judged_on: dict[date, list[dict[str, datetime]]] = {}
+        for arrived in self._arrivals(node):
+            over_at = over(arrived)
+            day = min(over_at, self.as_of).astimezone(self.product.zone).date()
+            judged_on.setdefault(day, []).append({"step_at": arrived, "over_at": over_at})
+        for moments in judged_on.values():
+            judged_at = min(self.as_of, max(each["over_at"] for each in moments))
+            fill_audience(self.conn, step.wait_for, self.product, judged_at)
             db.run(
                 self.conn, self.sql.pass_waits_for,
                 step=node.name, then_step=node.next_step, else_step=node.else_step,
-                moments=self._moments(node, over), **self.where,
+                moments=db.json_rows(moments), **self.where,
             )  # fmt: skip
 
     def _branch(self, node: Node, condition: Condition) -> None:

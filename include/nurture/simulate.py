@@ -23,6 +23,7 @@ from nurture.connections import of_environment
 from nurture.definitions.conditions import Combination, Points
 from nurture.definitions.load import Loaded
 from nurture.definitions.products import Product, Scenario
+from nurture.definitions.scenarios import Wait, every_step
 from nurture.played import Played, Simulation, read_played
 from nurture.twins import set_clock, sum_up, twins
 
@@ -187,7 +188,8 @@ def _hourly(product: Product, calendar: Any, day: date) -> Iterator[datetime]:
 
 
 def _by_the_hour(scenario: Scenario) -> bool:
-    return "hour" in str(scenario.body()["journey"])
+    clocks = (step.moment[1] for _, step in every_step(scenario.journey) if isinstance(step, Wait))
+    return "hour" in str(scenario.body()["journey"]) or any(clocks)
 
 
 def _least(product: Product) -> dict[str, int | None]:

@@ -2,7 +2,7 @@
 create table nurture.definitions (
     definition_hash text primary key,
     product text not null,
-    part text not null check (part in ('segment', 'scenario', 'plan', 'scoring', 'qualification', 'email')),
+    part text not null check (part in ('product', 'segment', 'scenario', 'plan', 'scoring', 'qualification', 'email')),
     name text not null,
     body jsonb not null,
     recorded_at timestamptz not null default now()
@@ -47,10 +47,11 @@ create unique index one_open_enrollment on nurture.enrollments (product, scenari
 create index enrollments_standing on nurture.enrollments (product, scenario, step) where ended_at is null;
 create index enrollments_by_lead on nurture.enrollments (lead_id);
 
--- Up to when a product's journeys were walked: days that were missed are made up one by one.
+-- Up to when a product's journeys were walked, and by which definition: days that were missed are made up one by one.
 create table nurture.walks (
     product text primary key,
-    walked_at timestamptz not null
+    walked_at timestamptz not null,
+    definition_hash text not null references nurture.definitions (definition_hash)
 );
 
 -- Every rendered subject, text and html, once; the marks of a batch's tags replaced by fixed ones.

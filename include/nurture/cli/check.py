@@ -2,9 +2,9 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -13,12 +13,33 @@ from nurture.cli.run import HomeOption, stack_environment
 from nurture.problem import Problem
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from nurture.definitions.check import Checked
+    from nurture.definitions.products import Company, Product
     from nurture.effect import Effect
 
 app = typer.Typer()
 
 NO_DATABASE = "no database: what has run (in_flight, renamed steps) and the effect on leads were not looked at"
+
+
+class Week(NamedTuple):
+    """How many leads a changed product mails from today on for seven days, and how many only it does, or no more."""
+
+    product: str
+    mailed: int
+    only_now: int | None
+    no_more: int | None
+
+    def __str__(self) -> str:
+        """Write the week for a person."""
+        told = f"{self.product} this week: {_count(self.mailed, 'lead')} get a mail".replace(
+            "1 lead get", "1 lead gets"
+        )
+        if self.only_now is None:
+            return told + " (what ran last cannot be played any more, so there is no difference)"
+        return told + f", {self.only_now:,} only by the change; {self.no_more:,} no longer"
 
 
 @app.command()
@@ -37,18 +58,19 @@ def check(
 ) -> None:
     """Check products, scenarios, emails, the plan and sources; exit 1 when something is wrong, not for a warning.
 
-    With a database at hand it says, too, what a change must say of those under way, and whom it lets in and puts out
-    beside the definitions that last ran; nothing is changed. With --live it says what only the world outside can:
-    whether mails may leave, arrive and be refused.
+    With a database at hand it says, too, what a change must say of those under way, whom it lets in and puts out
+    beside the definitions that last ran, and how many leads it mails this week; nothing is changed. With --live it
+    says what only the world outside can: whether mails may leave, arrive and be refused.
     """
     if live:
         check_live(product, resolver, home, as_json)
         return
     from nurture.definitions.load import include_root
 
-    checked, found = _check(include_root(), product, home)
+    checked, found, weeks = _check(include_root(), product, home)
     if as_json:
         told = {**vars(checked), "effects": None if found is None else [each._asdict() for each in found]}
+        told["weeks"] = [each._asdict() for each in weeks]
         typer.echo(json.dumps(told, default=vars, ensure_ascii=False, indent=2))
     else:
         for problem in checked.problems:
@@ -63,18 +85,19 @@ def check(
             f"{_count(len(checked.problems), 'problem').capitalize()}."
             + (f" {_count(len(checked.warnings), 'warning').capitalize()}." if checked.warnings else "")
         )
-        for line in [NO_DATABASE] if found is None else found:
+        for line in [NO_DATABASE] if found is None else [*found, *weeks]:
             typer.echo(str(line))
     if checked.problems:
         sys.exit(1)
 
 
-def _check(root: Path, product: str | None, home: Path | None) -> "tuple[Checked, list[Effect] | None]":
+def _check(root: Path, product: str | None, home: Path | None) -> "tuple[Checked, list[Effect] | None, list[Week]]":
     """Return what is wrong, and what the products in order would do to the leads (None where no database answers)."""
     from sqlalchemy.exc import OperationalError
 
     from nurture import db, versions
     from nurture.definitions.check import check as check_all
+    from nurture.definitions.load import load_company
     from nurture.definitions.past import Past
     from nurture.definitions.products import Product
     from nurture.effect import effects
@@ -92,9 +115,33 @@ def _check(root: Path, product: str | None, home: Path | None) -> "tuple[Checked
 
             checked = check_all(root, proofread, product, today=today, past_of=past_of)
             in_order = [found for found in loaded if found.product in checked.products]
-            return checked, [each for found in in_order for each in effects(conn, found, now)]
+            entering = [each for found in in_order for each in effects(conn, found, now)]
+            company = load_company(root) if in_order else None
+            weeks = [_week(conn, company, found, now) for found in in_order if company]
+            return checked, entering, [week for week in weeks if week]
     except (Problem, OperationalError):
-        return check_all(root, proofread, product, today=today), None
+        return check_all(root, proofread, product, today=today), None, []
+
+
+def _week(conn: "sa.Connection", company: "Company", product: "Product", now: datetime) -> Week | None:
+    """Play a product that has changed since it last ran from today on for seven days, beside what ran."""
+    from nurture import versions
+    from nurture.definitions.load import Loaded
+    from nurture.simulate import simulate
+
+    old = versions.last_walked(conn, product)
+    if old in ("never", "the same"):
+        return None
+    first = now.astimezone(product.zone).date()
+    last = first + timedelta(days=6)
+    known = None if old == "unreadable" or old.calendar not in company.calendars else old
+    loaded = Loaded(company, {product.product: known or product})
+    typer.echo(f"Playing a week of {product.product} …", err=True)
+    played = simulate(conn, loaded, product.product, first, last, product if known else None, alone=True)
+    if played.changed is None:
+        return Week(product.product, len(played.in_force.people), None, None)
+    people = played.difference()["people"]
+    return Week(product.product, len(played.changed.people), people["mailed_only_after"], people["mailed_only_before"])
 
 
 def _count(number: int, what: str) -> str:
