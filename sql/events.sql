@@ -34,8 +34,9 @@ create temporary table if not exists incoming (
 -- name: take
 -- Rows not yet taken, never a watermark: what is committed late is taken late, and nothing is skipped.
 insert into incoming (
-    raw_event_id, channel, type, occurred_at, message_id, address, lead_id, source_record_id, product, subject,
-    id_key, provider_event_id, provider_message_id, is_flagged_machine, user_agent, ip, url, detail, scope, problem
+    raw_event_id, channel, type, occurred_at, message_id, address, lead_id, source_record_id, product, mail_type,
+    subject, id_key, provider_event_id, provider_message_id, is_flagged_machine, user_agent, ip, url, detail, scope,
+    problem
 )
 select
     waiting.raw_event_id,
@@ -46,8 +47,8 @@ select
                 when waiting.payload ->> 'event' = 'bounce' and waiting.payload ->> 'type' = 'blocked' then 'blocked'
                 else %(types)s::jsonb ->> (waiting.payload ->> 'event')
             end
-        when 'inbound' then 'replied'
-        when 'unsubscribe' then 'unsubscribed'
+        when 'inbound' then case when waiting.payload ->> 'is_refusal' = 'true' then 'unsubscribed' else 'replied' end
+        when 'unsubscribe' then case when waiting.payload ->> 'act' = 'allow' then 'allowed' else 'unsubscribed' end
         when 'source' then waiting.payload ->> 'type'
         when 'track' then
             case
@@ -86,6 +87,7 @@ select
     case when waiting.channel = 'source' then (waiting.payload ->> 'lead_id')::bigint end,
     case when waiting.channel = 'source' then (waiting.payload ->> 'record_id')::bigint end,
     coalesce(waiting.payload ->> 'product', waiting.payload -> 'properties' ->> 'product', ''),
+    coalesce(case when waiting.channel = 'unsubscribe' then waiting.payload ->> 'mail_type' end, ''),
     coalesce(
         case when waiting.channel = 'source' then waiting.payload ->> 'subject' end,
         case
@@ -119,9 +121,13 @@ select
     waiting.payload ->> 'ip',
     waiting.payload ->> 'url',
     left(
-        coalesce(waiting.payload ->> 'reason', waiting.payload ->> 'response', waiting.payload ->> 'how', ''), 500
+        case
+            when waiting.channel = 'inbound' then 'reply'
+            else coalesce(waiting.payload ->> 'reason', waiting.payload ->> 'response', waiting.payload ->> 'how', '')
+        end,
+        500
     ),
-    waiting.payload ->> 'scope',
+    case when waiting.channel = 'inbound' then 'everything' else waiting.payload ->> 'scope' end,
     case when jsonb_typeof(waiting.payload) <> 'object' then 'not an object' end
 from (
     select
@@ -143,7 +149,7 @@ set
     address_id = messages.address_id,
     lead_id = coalesce(incoming.lead_id, messages.lead_id),
     product = messages.product,
-    mail_type = messages.mail_type,
+    mail_type = coalesce(nullif(incoming.mail_type, ''), messages.mail_type),
     subject = case
         when incoming.type in ('visited', 'submitted', 'attended') then incoming.subject
         else messages.email
@@ -193,7 +199,7 @@ from (
         messages.email
     from incoming as replies
     inner join messages on replies.address_id = messages.address_id
-    where replies.type = 'replied' and replies.message_id is null and messages.sent_at <= replies.occurred_at
+    where replies.channel = 'inbound' and replies.message_id is null and messages.sent_at <= replies.occurred_at
     order by replies.raw_event_id asc, messages.sent_at desc
 ) as newest
 where incoming.raw_event_id = newest.raw_event_id;
@@ -230,7 +236,8 @@ set
             incoming.scope,
             coalesce(incoming.url, ''),
             incoming.subject,
-            incoming.product
+            incoming.product,
+            case when incoming.channel = 'unsubscribe' then incoming.mail_type end
         )
     );
 

@@ -39,54 +39,72 @@ with ids as (
     inner join leads on claim.person_id = coalesce(leads.merged_into, leads.lead_id)
 ),
 
-cells as (
+acts_just_in as (
+    select distinct on (claim.message_id, acts_not_taken.product, acts_not_taken.mail_type)
+        claim.message_id,
+        acts_not_taken.product,
+        acts_not_taken.mail_type,
+        acts_not_taken.is_refusal
+    from acts_not_taken
+    inner join claim
+        on acts_not_taken.address_id = claim.address_id or acts_not_taken.person_id = claim.person_id
+    where
+        acts_not_taken.product in ('*', %(product)s::text)
+        and acts_not_taken.mail_type in ('*', claim.mail_type)
+    order by
+        claim.message_id asc, acts_not_taken.product asc, acts_not_taken.mail_type asc,
+        acts_not_taken.raw_event_id desc
+),
+
+standing as (
     select
         ids.message_id,
         ids.mail_type,
-        opt_outs.product as refused_product,
-        opt_outs.mail_type as refused_mail_type
+        opt_outs.opt_out_id
     from ids
     inner join opt_outs on ids.lead_id = opt_outs.lead_id
     where opt_outs.ended_at is null
-    union all
+    union
     select
         claim.message_id,
         claim.mail_type,
-        opt_outs.product,
-        opt_outs.mail_type
+        opt_outs.opt_out_id
     from claim
     inner join opt_outs on claim.address_id = opt_outs.address_id
     where opt_outs.ended_at is null
+    union
+    -- ended, but the provider, who was told, would drop the mail until it is told again
+    select
+        claim.message_id,
+        claim.mail_type,
+        opt_outs.opt_out_id
+    from claim
+    inner join opt_outs on claim.address_id = opt_outs.address_id
+    where opt_outs.ended_at is not null and opt_outs.told_provider_at is not null
 ),
 
 refusals as (
     select
-        cells.message_id,
-        min(cells.refused_product || ' × ' || cells.refused_mail_type) as cell
-    from cells
+        standing.message_id,
+        min(opt_outs.product || ' × ' || opt_outs.mail_type) as cell
+    from standing
+    inner join opt_outs on standing.opt_out_id = opt_outs.opt_out_id
+    left join acts_just_in
+        on
+            standing.message_id = acts_just_in.message_id
+            and opt_outs.product = acts_just_in.product
+            and opt_outs.mail_type = acts_just_in.mail_type
     where
-        cells.refused_product in ('*', %(product)s::text)
-        and cells.refused_mail_type in ('*', cells.mail_type)
-    group by cells.message_id
+        opt_outs.product in ('*', %(product)s::text)
+        and opt_outs.mail_type in ('*', standing.mail_type)
+        and (opt_outs.told_provider_at is not null or coalesce(acts_just_in.is_refusal, true))
+    group by standing.message_id
 ),
 
 refusals_just_in as (
-    select distinct claim.message_id
-    from raw_events
-    inner join messages as refused on (raw_events.payload ->> 'message_id')::bigint = refused.message_id
-    inner join leads on refused.lead_id = leads.lead_id
-    inner join claim
-        on
-            refused.address_id = claim.address_id
-            or claim.person_id = coalesce(leads.merged_into, leads.lead_id)
-    where
-        raw_events.channel = 'unsubscribe'
-        and raw_events.taken_at is null
-        and (
-            raw_events.payload ->> 'scope' = 'everything'
-            or refused.product = %(product)s::text
-            and (raw_events.payload ->> 'scope' = 'product' or refused.mail_type = claim.mail_type)
-        )
+    select distinct acts_just_in.message_id
+    from acts_just_in
+    where acts_just_in.is_refusal
 ),
 
 bases as (

@@ -29,8 +29,48 @@ where
 order by incoming.address_id asc, (incoming.type = 'complained') desc, incoming.occurred_at asc
 on conflict (address_id) do nothing;
 
+-- name: allow
+-- A cell's opt-outs end by the person's own later act for that cell, with its evidence (N13); a complaint's never.
+with allowed as (
+    select
+        incoming.raw_event_id,
+        incoming.address_id,
+        lead_now.current_lead_id as person_id,
+        case when incoming.scope = 'everything' then '*' else incoming.product end as product,
+        case when incoming.scope in ('everything', 'product') then '*' else incoming.mail_type end as mail_type,
+        incoming.occurred_at
+    from incoming
+    inner join lead_now on incoming.lead_id = lead_now.lead_id
+    where incoming.is_new and incoming.type = 'allowed'
+),
+
+ends as (
+    select distinct on (opt_outs.opt_out_id)
+        opt_outs.opt_out_id,
+        allowed.raw_event_id,
+        allowed.occurred_at
+    from allowed
+    inner join opt_outs
+        on
+            allowed.product = opt_outs.product
+            and allowed.mail_type = opt_outs.mail_type
+            and allowed.occurred_at >= opt_outs.occurred_at
+    left join lead_now on opt_outs.lead_id = lead_now.lead_id
+    where
+        opt_outs.ended_at is null
+        and opt_outs.how <> 'complaint'
+        and (opt_outs.address_id = allowed.address_id or lead_now.current_lead_id = allowed.person_id)
+    order by opt_outs.opt_out_id asc, allowed.occurred_at desc
+)
+
+update opt_outs
+set ended_at = ends.occurred_at, ended_evidence = 'raw event ' || ends.raw_event_id || ', on the preference page'
+from ends
+where opt_outs.opt_out_id = ends.opt_out_id;
+
 -- name: opt_out
--- A refusal holds for the lead and for the address through which it came (N13); a complaint is one of everything.
+-- A refusal holds for the lead and for the address through which it came (N13); a complaint is one of everything. One
+-- that the same batch takes back is kept as ended.
 with refused as (
     select
         incoming.lead_id,
@@ -56,20 +96,52 @@ with refused as (
         incoming.is_new
         and incoming.type in ('complained', 'unsubscribed')
         and (incoming.lead_id is not null or incoming.address_id is not null)
+),
+
+taken_back as (
+    select
+        refused.*,
+        later.occurred_at as ended_at,
+        later.raw_event_id as ended_by
+    from refused
+    left join lateral (
+        select
+            incoming.occurred_at,
+            incoming.raw_event_id
+        from incoming
+        where
+            incoming.is_new
+            and incoming.type = 'allowed'
+            and refused.how <> 'complaint'
+            and (incoming.address_id = refused.address_id or incoming.lead_id = refused.lead_id)
+            and refused.product = case when incoming.scope = 'everything' then '*' else incoming.product end
+            and refused.mail_type
+            = case when incoming.scope in ('everything', 'product') then '*' else incoming.mail_type end
+            and (incoming.occurred_at, incoming.raw_event_id) > (refused.occurred_at, refused.raw_event_id)
+        order by incoming.occurred_at, incoming.raw_event_id
+        limit 1
+    ) as later on true
 )
 
-insert into opt_outs (lead_id, address_id, product, mail_type, how, evidence, occurred_at)
-select distinct on (refused.lead_id, refused.address_id, refused.product, refused.mail_type)
-    refused.lead_id,
-    refused.address_id,
-    refused.product,
-    refused.mail_type,
-    refused.how,
-    'raw event ' || refused.raw_event_id,
-    refused.occurred_at
-from refused
+insert into opt_outs (
+    lead_id, address_id, product, mail_type, how, evidence, occurred_at, ended_at, ended_evidence
+)
+select distinct on (
+        taken_back.lead_id, taken_back.address_id, taken_back.product, taken_back.mail_type, taken_back.ended_at
+    )
+    taken_back.lead_id,
+    taken_back.address_id,
+    taken_back.product,
+    taken_back.mail_type,
+    taken_back.how,
+    'raw event ' || taken_back.raw_event_id,
+    taken_back.occurred_at,
+    taken_back.ended_at,
+    'raw event ' || taken_back.ended_by || ', on the preference page'
+from taken_back
 order by
-    refused.lead_id asc, refused.address_id asc, refused.product asc, refused.mail_type asc, refused.occurred_at asc
+    taken_back.lead_id asc, taken_back.address_id asc, taken_back.product asc, taken_back.mail_type asc,
+    taken_back.ended_at asc, taken_back.occurred_at asc
 on conflict (lead_id, address_id, product, mail_type) where ended_at is null do nothing;
 
 -- name: upsert_suppressions
@@ -82,6 +154,13 @@ select
     min(to_timestamp(listed.created))
 from jsonb_to_recordset(%(rows)s::jsonb) as listed (email text, created numeric)
 inner join addresses on lower(listed.email) = addresses.address
+where
+    %(reason)s::text <> 'global_unsubscribe'
+    or not exists (
+        -- on that list through us: the cell says it, and can end by the person's own act
+        select from opt_outs
+        where opt_outs.address_id = addresses.address_id and opt_outs.told_provider_at is not null
+    )
 group by addresses.address_id
 on conflict (address_id) do nothing;
 
@@ -100,6 +179,34 @@ where
     and opt_outs.told_provider_at is null
 order by opt_outs.opt_out_id
 limit 1000;
+
+-- name: ended_refusals_of_everything
+-- Who refused everything, was put on the provider's list by us, and has taken it back since.
+select
+    array_agg(opt_outs.opt_out_id) as opt_out_ids,
+    addresses.address
+from opt_outs
+inner join addresses on opt_outs.address_id = addresses.address_id
+where
+    opt_outs.ended_at is not null
+    and opt_outs.told_provider_at is not null
+    and not exists (
+        select from opt_outs as others
+        where
+            others.address_id = opt_outs.address_id
+            and others.product = '*'
+            and others.mail_type = '*'
+            and others.ended_at is null
+    )
+group by addresses.address
+order by addresses.address
+limit 1000;
+
+-- name: mark_untold
+-- The provider's list has them no more.
+update opt_outs
+set told_provider_at = null
+where opt_outs.opt_out_id = any(%(opt_out_ids)s::bigint []);
 
 -- name: mark_told
 -- The provider knows.

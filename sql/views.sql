@@ -10,6 +10,37 @@ select
     coalesce(leads.merged_into, leads.lead_id) as current_lead_id
 from nurture.leads;
 
+-- What a person said of a cell and nobody has taken in yet: by one click, on the preference page, or in a reply.
+create view nurture.acts_not_taken as
+select
+    raw_events.raw_event_id,
+    messages.address_id,
+    lead_now.current_lead_id as person_id,
+    case when raw_events.payload ->> 'scope' = 'everything' then '*' else messages.product end as product,
+    case
+        when raw_events.payload ->> 'scope' in ('everything', 'product') then '*'
+        else coalesce(raw_events.payload ->> 'mail_type', messages.mail_type)
+    end as mail_type,
+    coalesce(raw_events.payload ->> 'act', 'refuse') = 'refuse' as is_refusal
+from nurture.raw_events
+inner join nurture.messages on (raw_events.payload ->> 'message_id')::bigint = messages.message_id
+inner join nurture.lead_now on messages.lead_id = lead_now.lead_id
+where raw_events.channel = 'unsubscribe' and raw_events.taken_at is null
+union all
+select
+    raw_events.raw_event_id,
+    addresses.address_id,
+    null as person_id,
+    '*' as product,
+    '*' as mail_type,
+    true as is_refusal
+from nurture.raw_events
+inner join nurture.addresses on raw_events.payload ->> 'address' = addresses.address
+where
+    raw_events.channel = 'inbound'
+    and raw_events.taken_at is null
+    and raw_events.payload ->> 'is_refusal' = 'true';
+
 -- Every landed record, newest version, the lead that it belongs to now, and the company that it is of.
 create view nurture.lead_sources as
 select distinct on (source_records.source, source_records.source_key)

@@ -10,6 +10,8 @@ import loopback
 import pytest
 import sqlalchemy as sa
 
+from nurture import receiver
+
 AT = "2026-11-20T10:00:00+09:00"
 
 
@@ -47,9 +49,13 @@ def airflow(airflow_settings: dict[str, str]) -> Iterator[None]:
 
 @pytest.fixture
 def edges(airflow: None, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[loopback.Sandbox]:
-    """The Connections of the tasks: a database of their own, a sandbox, and an empty inbox."""
+    """The Connections of the tasks: a database and a receiver of their own, a sandbox, and an empty inbox."""
     (tmp_path / "inbox").mkdir()
-    with loopback.sandbox(tmp_path / "sandbox", None, "--at-rest") as sandbox:
+    door = receiver.create_app(dsn, token_key=b"token-key")
+    with (
+        loopback.serving(door) as receiver_url,
+        loopback.sandbox(tmp_path / "sandbox", None, "--at-rest") as sandbox,
+    ):
         connections = {
             "nurture_db": database(dsn),
             "sendgrid_default": {"conn_type": "http", "host": sandbox.url, "password": loopback.API_KEY},
@@ -58,7 +64,7 @@ def edges(airflow: None, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for name, values in connections.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(values))
         monkeypatch.setenv("NURTURE_INBOX", str(tmp_path / "inbox"))
-        monkeypatch.setenv("NURTURE_RECEIVER_URL", "https://mail.example")
+        monkeypatch.setenv("NURTURE_RECEIVER_URL", receiver_url)
         monkeypatch.setenv("NURTURE_TOKEN_KEY", "token-key")
         yield sandbox
 

@@ -229,7 +229,7 @@ def test_g12_a_get_of_an_unsubscribe_link_asks_and_changes_nothing(http: httpx.C
         assert page.status_code == 200
     assert http.head(link).status_code == 200
     assert 'lang="ja"' in page.text
-    assert "まだ何も変更されていません" in page.text
+    assert "ボタンを押すまで、何も変更されません" in page.text
     assert "set-cookie" not in page.headers
     assert 'lang="en"' in http.get(link, headers={"Accept-Language": "en-US,en;q=0.9,ja;q=0.8"}).text
     assert 'lang="ja"' in http.get(link, headers={"Accept-Language": "fr, en;q=0.2, ja;q=0.7"}).text
@@ -253,7 +253,7 @@ def test_g12_a_refusal_is_kept_each_time_it_is_posted(how: str, http: httpx.Clie
 
 def test_one_click_is_taken_as_multipart_too(http: httpx.Client, rows: Rows):
     files: Any = {"List-Unsubscribe": (None, "One-Click")}
-    assert http.post(f"/p/{tokens.sign(TOKEN_KEY, 8)}", files=files).status_code == 200
+    assert http.post(f"/u/{tokens.sign(TOKEN_KEY, 8)}", files=files).status_code == 200
     assert rows() == [("unsubscribe", {"message_id": 8, "how": "one_click", "scope": "mail_type"})]
 
 

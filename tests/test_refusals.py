@@ -36,8 +36,9 @@ def test_only_who_refused_everything_is_told_to_the_provider_and_once(conn: sa.C
             conn, "opt_outs", lead_id=made, address_id=address_of(conn, made), product=of, mail_type=mail_type, how=how
         )
     told: list[list[str]] = []
-    assert refusals.tell(conn, NOON, told.append) == {"refusals": 1}
-    assert refusals.tell(conn, NOON + DAY, told.append) == {"refusals": 0}
+    released: list[str] = []
+    assert refusals.tell(conn, NOON, told.append, released.append) == {"refusals": 1, "taken_back": 0}
+    assert refusals.tell(conn, NOON + DAY, told.append, released.append) == {"refusals": 0, "taken_back": 0}
     assert told == [["everything@lead.example"]]
 
 
@@ -45,11 +46,12 @@ def test_n3_a_telling_without_an_answer_is_repeated(conn: sa.Connection, person:
     insert(conn, "opt_outs", lead_id=person, address_id=address_of(conn, person))
     conn.commit()
     told: list[list[str]] = []
+    released: list[str] = []
 
     def lose(addresses: list[str]) -> None:
         raise Unanswered("lost")
 
     with pytest.raises(Unanswered):
-        refusals.tell(conn, NOON, lose)
+        refusals.tell(conn, NOON, lose, released.append)
     conn.rollback()
-    assert refusals.tell(conn, NOON, told.append) == {"refusals": 1}
+    assert refusals.tell(conn, NOON, told.append, released.append) == {"refusals": 1, "taken_back": 0}

@@ -53,7 +53,7 @@ class Taking:
 
 def live(conn: sa.Connection, definitions: Loaded, first: date, last: date) -> None:
     """Run every product on each day at noon in Tokyo, and once more five minutes later, as the pulse does."""
-    edges = Edges(Taking(), Taking(), LINKS, "", str)  # pyright: ignore[reportArgumentType]
+    edges = Edges(Taking(), Taking(), LINKS, "", str, lambda _: None)  # pyright: ignore[reportArgumentType]
     day = first
     while day <= last:
         at = datetime(day.year, day.month, day.day, 3, tzinfo=UTC)

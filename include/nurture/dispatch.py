@@ -34,7 +34,7 @@ class Links:
     token_key: bytes
 
     def unsubscribe(self, message_id: int) -> str:
-        """Return the one-click URL of a message (RFC 8058)."""
+        """Return the URL of a message that unsubscribes in one click (RFC 8058) and opens the preference page."""
         return f"{self.receiver_url.rstrip('/')}/u/{self.token(message_id)}"
 
     def token(self, message_id: int) -> str:
@@ -322,10 +322,9 @@ class _Dispatch:
             self.size = min(self.size * 2, AT_MOST)
 
     def _values(self, message: Claimed) -> dict[str, str | None]:
-        unsubscribe = self.links.unsubscribe(message.message_id)
         return {
             "name": message.name, "company": message.company, "token": self.links.token(message.message_id),
-            "unsubscribe_url": unsubscribe, "preference_url": unsubscribe,
+            "unsubscribe_url": self.links.unsubscribe(message.message_id),
         }  # fmt: skip
 
     def _recipient(self, rendered: emails.Rendered, message: Claimed, is_alone: bool) -> Recipient:

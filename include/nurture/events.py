@@ -34,6 +34,7 @@ def take_in(
             db.run(conn, statement)
         db.run(conn, sql.accept_messages, as_of=as_of)
         db.run(conn, refusals.suppress)
+        db.run(conn, refusals.allow)
         db.run(conn, refusals.opt_out)
         db.run(conn, verdicts.roll_up, zones=db.as_json(dict(zones)))
         counts = dict(db.run(conn, sql.tally).mappings().one())

@@ -12,7 +12,7 @@ from nurture import alerts, db
 from nurture.definitions.limits import StopWhen
 
 Scope = Literal["everything", "product", "domain"]
-Reason = Literal["paused", "stopped", "rate limited", "provider refused", "restored"]
+Reason = Literal["paused", "stopped", "rate limited", "provider refused", "restored", "no one-click"]
 
 
 class Hold(NamedTuple):

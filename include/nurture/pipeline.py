@@ -33,6 +33,7 @@ class Edges:
     """What lies outside: the mail provider, the CRM, the receiver's public URL, the inbox of source files, databases.
 
     `connection` returns the address of a database by the name of its Connection; it raises Problem for one unknown.
+    `no_way_out` says why nobody could refuse a mail by one click, or None: then nothing is sent.
     """
 
     sendgrid: "SendGrid"
@@ -40,11 +41,12 @@ class Edges:
     links: "Links"
     inbox: "Path"
     connection: Callable[[str], str]
+    no_way_out: "Callable[[Links], str | None]"
 
     @classmethod
     def of(cls, env: Mapping[str, str], sendgrid: tuple[str, str], crm: tuple[str, str]) -> "Edges":
         """Return the edges of an environment; `sendgrid` and `crm` are (host, key)."""
-        from nurture import connections
+        from nurture import connections, one_click
         from nurture.crm.hubspot import HubSpot
         from nurture.dispatch import Links
         from nurture.sendgrid import SendGrid
@@ -55,6 +57,7 @@ class Edges:
             links=Links(env["NURTURE_RECEIVER_URL"], env["NURTURE_TOKEN_KEY"].encode()),
             inbox=env.get("NURTURE_INBOX", "inbox"),
             connection=partial(connections.of_environment, env),
+            no_way_out=one_click.trouble,
         )
 
     @classmethod
@@ -172,12 +175,13 @@ def settle(work: Work) -> Counts:
 
 
 def send(work: Work) -> Counts:
-    """Send what is due and permitted; raises `Stopped`."""
-    from nurture import dispatch
+    """Send what is due and permitted, once the way out of every mail was found open; raises `Stopped`."""
+    from nurture import dispatch, one_click
 
     if not work.live:
         return {"accepted": 0}
     send, links = work.edges.sendgrid.send, work.edges.links
+    one_click.guard(work.conn, work.edges.no_way_out(links), work.at)
     return dispatch.send_due(work.conn, work.product, work.loaded.company, work.as_of, work.at, send, links)
 
 

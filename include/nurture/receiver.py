@@ -1,7 +1,7 @@
 """Receiver: what comes from outside is kept raw and answered at once; nothing here interprets it.
 
 An ASGI app and a process of its own, so that the public internet never reaches Airflow: SendGrid's signed Event
-Webhook, replies by Inbound Parse, unsubscribing (RFC 8058, or a page on which a person confirms), and a tracking API
+Webhook, replies by Inbound Parse, unsubscribing (RFC 8058, or the preference page), and a tracking API
 that Segment's server SDKs can post to. Each writes rows into `raw_events`, which the events stage takes in.
 """
 
@@ -14,10 +14,8 @@ import math
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import sqlalchemy as sa
 import sqlalchemy.exc
 import uvicorn
@@ -30,7 +28,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException
 
-from nurture import db, tokens
+from nurture import db, preferences, tokens
 from nurture.inbound_mail import decoded_reply, fields_of
 from nurture.problem import Problem
 
@@ -39,17 +37,12 @@ MOST_BYTES_OF_A_MAIL = 32_000_000  # Inbound Parse: 30 MB
 MOST_BYTES_OF_A_FORM = 64_000
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
-SCOPES = ("mail_type", "product", "everything")
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "X-Robots-Tag": "noindex",
 }
-
-_page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
-    Path(__file__).with_name("unsubscribe.html").read_text(encoding="utf-8")
-)
 
 
 class TooLarge(Exception):
@@ -137,36 +130,38 @@ def create_app(
         return Response(status_code=204)
 
     @app.api_route("/u/{token}", methods=["GET", "HEAD"])
-    @app.api_route("/p/{token}", methods=["GET", "HEAD"])
-    def ask_to_confirm(token: str, request: Request) -> Response:
-        """Show the page on which a person confirms. Scanners follow links, so this changes nothing (N10)."""
-        is_known = tokens.read(token_key, token) is not None
-        return unsubscribe_page(request, "ask" if is_known else "unknown", 200 if is_known else 404)
+    def show_preferences(token: str, request: Request) -> Response:
+        """Show the preference page. Scanners follow links, so this changes nothing (N10)."""
+        message_id = tokens.read(token_key, token)
+        if not message_id:
+            return _html(preferences.page_of_no_link(_language(request)), 404)
+        return _html(preferences.page(preferences.standing(engine, message_id), _language(request)))
 
     @app.post("/u/{token}")
-    @app.post("/p/{token}")
-    async def unsubscribe(token: str, request: Request) -> Response:
-        """Take a refusal: of a mail client in one click, or of a person who has confirmed. Twice is as good as once."""
-        message_id = tokens.read(token_key, token)
+    async def take_preferences(token: str, request: Request) -> Response:
+        """Take an act: of a mail client in one click, or of a person on the page. Twice is as good as once."""
+        message_id, language = tokens.read(token_key, token), _language(request)
         if message_id is None:
-            return unsubscribe_page(request, "unknown", 404)
+            return _html(preferences.page_of_no_link(language), 404)
         body = await _body(request, MOST_BYTES_OF_A_FORM)
         fields = await fields_of(request.headers.get("content-type", ""), body)
         form = {name: value.decode(errors="replace") for name, value in fields.items()}
-        scope = form.get("scope", SCOPES[0])
         # Some clients leave the body of a one-click POST out. A refusal is taken rather than lost.
-        is_one_click = not form or form.get("List-Unsubscribe", "").lower() == "one-click"
-        if scope not in SCOPES or not (is_one_click or form.get("confirmed") == "yes"):
-            return unsubscribe_page(request, "ask", 400)
-        refusal = {
-            "message_id": message_id,
-            "how": "one_click" if is_one_click else "page",
-            "scope": scope,
-        }
-        if form.get("occurred_at") and may_track(request):  # A server of ours that passes a refusal on may say when.
-            refusal["occurred_at"] = form["occurred_at"]
-        await run_in_threadpool(keep, engine, "unsubscribe", json.dumps([refusal]).encode())
-        return unsubscribe_page(request, "done", 200)
+        if not form or form.get("List-Unsubscribe", "").lower() == "one-click":
+            acts = [{"message_id": message_id, "how": "one_click", "scope": preferences.SCOPES[0]}]
+        else:
+            acts = preferences.acts(message_id, form)
+        if form.get("occurred_at") and may_track(request):  # A server of ours that passes an act on may say when.
+            acts = acts and [{**act, "occurred_at": form["occurred_at"]} for act in acts]
+        if message_id == tokens.NOBODY:  # `nurture check --live` and dispatch ask whether a refusal would be taken
+            return JSONResponse({"status": "ok"}) if await run_in_threadpool(is_healthy) else ask_again()
+        if acts:
+            await run_in_threadpool(keep, engine, "unsubscribe", json.dumps(acts).encode())
+        notice = "unclear" if acts is None else "saved"
+        page = await run_in_threadpool(
+            lambda: preferences.page(preferences.standing(engine, message_id), language, notice)
+        )
+        return _html(page, 400 if acts is None else 200)
 
     @app.post("/v1/{kind}")
     async def track(kind: str, request: Request) -> Response:
@@ -186,14 +181,14 @@ def create_app(
         await run_in_threadpool(keep, engine, "track", body)
         return JSONResponse({"success": True})
 
+    def is_healthy() -> bool:
+        with engine.connect() as conn:
+            return db.run(conn, db.statements("receiver").check_health).scalar_one()
+
     @app.get("/health")
     def check_health() -> Response:
-        with engine.connect() as conn:
-            is_healthy = db.run(conn, db.statements("receiver").check_health).scalar_one()
-        return JSONResponse(
-            {"status": "healthy" if is_healthy else "unhealthy"},
-            200 if is_healthy else 503,
-        )
+        well = is_healthy()
+        return JSONResponse({"status": "healthy" if well else "unhealthy"}, 200 if well else 503)
 
     @app.exception_handler(TooLarge)
     async def refuse_size(_: Request, __: Exception) -> Response:
@@ -206,9 +201,14 @@ def create_app(
     @app.exception_handler(sqlalchemy.exc.SQLAlchemyError)
     async def ask_for_another_try(_: Request, __: Exception) -> Response:
         """Answer 503 when the database does not take it: every sender tries that again, and drops after a 4xx."""
-        return JSONResponse({"error": "not now"}, 503, {"Retry-After": "30"})
+        return ask_again()
 
     return app
+
+
+def ask_again() -> Response:
+    """Return the answer after which every sender tries again."""
+    return JSONResponse({"error": "not now"}, 503, {"Retry-After": "30"})
 
 
 def keep(engine: sa.Engine, channel: str, body: bytes) -> None:
@@ -266,24 +266,18 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def unsubscribe_page(request: Request, state: str, status: int) -> HTMLResponse:
-    """Return the page of a state (ask, done, unknown) in the reader's language: Japanese, or English when preferred."""
-    language = _language(request.headers.get("accept-language", ""))
-    return HTMLResponse(_page.render(state=state, language=language), status, PAGE_HEADERS)
+def _html(page: str, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(page, status, PAGE_HEADERS)
 
 
-def _language(accepted: str) -> str:
-    wanted = []
-    for place, part in enumerate(accepted.split(",")):
+def _language(request: Request) -> preferences.Language:
+    """Return the language that the link asks for, else what the browser prefers, else Japanese."""
+    wanted = [(0.0, 0, request.query_params.get("lang", ""))]
+    for place, part in enumerate(request.headers.get("accept-language", "").split(","), 1):
         name, _, weight = part.strip().partition(";q=")
-        wanted.append(
-            (
-                -(float(weight) if weight.replace(".", "", 1).isdigit() else 1.0),
-                place,
-                name[:2].lower(),
-            )
-        )
-    return next((name for _, _, name in sorted(wanted) if name in ("ja", "en")), "ja")
+        wanted.append((1 - (float(weight) if weight.replace(".", "", 1).isdigit() else 1.0), place, name[:2].lower()))
+    best = next((name for _, _, name in sorted(wanted) if name in ("ja", "en")), "ja")
+    return "en" if best == "en" else "ja"
 
 
 async def _body(request: Request, most: int) -> bytes:

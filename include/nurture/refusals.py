@@ -33,16 +33,25 @@ def reconcile(
     return counts
 
 
-def tell(conn: sa.Connection, at: datetime, suppress: Callable[[list[str]], None]) -> dict[str, int]:
-    """Write who refused everything to the provider's global unsubscribes; return how many.
+def tell(
+    conn: sa.Connection, at: datetime, suppress: Callable[[list[str]], None], release: Callable[[str], None]
+) -> dict[str, int]:
+    """Write who refused everything to the provider's global unsubscribes, and take off who took it back; return counts.
 
-    Opt-outs of a cell live here alone. `suppress(addresses)` raises `Refused` or `Unanswered`; twice is harmless.
+    Opt-outs of a cell live here alone. `suppress(addresses)` and `release(address)` raise `Refused` or `Unanswered`;
+    twice is harmless.
     """
     sql = db.statements("refusals")
-    told = 0
+    counts = {"refusals": 0, "taken_back": 0}
     while rows := db.run(conn, sql.refusals_of_everything).all():
         suppress([row.address for row in rows])
-        told += db.count(conn, sql.mark_told, at=at, opt_out_ids=[row.opt_out_id for row in rows])
+        counts["refusals"] += db.count(conn, sql.mark_told, at=at, opt_out_ids=[row.opt_out_id for row in rows])
         conn.commit()
+    while rows := db.run(conn, sql.ended_refusals_of_everything).all():
+        for row in rows:
+            release(row.address)
+            counts["taken_back"] += 1
+            db.run(conn, sql.mark_untold, opt_out_ids=row.opt_out_ids)
+            conn.commit()
     conn.commit()
-    return {"refusals": told}
+    return counts

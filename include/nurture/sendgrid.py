@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from email.utils import quote as quote_local_part
 from typing import Any, NamedTuple
 from urllib.error import URLError
+from urllib.parse import quote
 
 import sendgrid
 from python_http_client.exceptions import HTTPError
@@ -177,6 +178,26 @@ class SendGrid:
     def suppress_everywhere(self, addresses: Sequence[str]) -> None:
         """Write addresses that refused everything to the account's global unsubscribes."""
         self._call(self._client.asm.suppressions._("global").post, request_body={"recipient_emails": list(addresses)})
+
+    def release_everywhere(self, address: str) -> None:
+        """Take an address off the account's global unsubscribes; one that is not on them is as good."""
+        try:
+            self._call(self._client.asm.suppressions._("global")._(quote(address, safe="@")).delete)
+        except Refused as refusal:
+            if not refusal.reason.startswith("SendGrid says 404"):
+                raise
+
+    def scopes(self) -> list[str]:
+        """Return what the key may do; raise `Refused` or `Unanswered`, as the two below."""
+        return list(self._json(self._client.scopes.get).get("scopes", []))
+
+    def authenticated_domains(self, domain: str) -> list[dict[str, Any]]:
+        """Return the sender authentications of a domain, with the DNS records that they need."""
+        return list(self._json(self._client.whitelabel.domains.get, query_params={"domain": domain}))
+
+    def verified_senders(self) -> list[dict[str, Any]]:
+        """Return the single senders."""
+        return list(self._json(self._client.verified_senders.get).get("results", []))
 
     def _json(self, call: Any, **arguments: Any) -> Any:
         answer = self._call(call, **arguments)

@@ -92,7 +92,9 @@ class _Play:
         taking = cast(Any, _Accepting())
         links = dispatch.Links("https://receiver.example", uuid.uuid4().bytes)
         nowhere = partial(of_environment, {})
-        edges = pipeline.Edges(sendgrid=taking, crm=taking, links=links, inbox="", connection=nowhere)
+        edges = pipeline.Edges(
+            sendgrid=taking, crm=taking, links=links, inbox="", connection=nowhere, no_way_out=lambda _: None
+        )  # fmt: skip
         begins = datetime.min.replace(tzinfo=UTC)
         self.work = pipeline.Work(conn, loaded, {}, edges, begins, begins)
         self.notes: list[str] = []

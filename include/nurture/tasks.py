@@ -327,10 +327,11 @@ def reconcile_suppressions(work: Work) -> Counts:
 
 
 def tell_refusals(work: Work) -> Counts:
-    """Tell the provider who refused everything."""
+    """Tell the provider who refused everything, and who took it back."""
     if not work.live:
         return {"refusals": 0}
-    return refusals.tell(work.conn, work.at, work.edges.sendgrid.suppress_everywhere)
+    account = work.edges.sendgrid
+    return refusals.tell(work.conn, work.at, account.suppress_everywhere, account.release_everywhere)
 
 
 def ensure_partitions(work: Work) -> Counts:

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 
+NOBODY = 0  # no message has this id: its token asks whether the doors work, and refuses nobody
 _PURPOSE = b"nurture message token 1\x00"
 _SIGNATURE_BYTES = 16
 _LONGEST = 32  # characters: 8 bytes of id and 16 of signature

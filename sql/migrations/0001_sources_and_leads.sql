@@ -229,6 +229,8 @@ create unique index one_open_opt_out on nurture.opt_outs (lead_id, address_id, p
 nulls not distinct
 where ended_at is null;
 create index opt_outs_by_address on nurture.opt_outs (address_id) where ended_at is null;
+create index opt_outs_to_take_back on nurture.opt_outs (address_id)
+where ended_at is not null and told_provider_at is not null;
 
 create table nurture.suppressions (
     address_id bigint primary key references nurture.addresses (address_id),

@@ -18,7 +18,8 @@ create table nurture.events (
     type text not null check (
         type in (
             'accepted', 'deferred', 'delivered', 'bounced', 'blocked', 'rejected',
-            'opened', 'clicked', 'replied', 'visited', 'submitted', 'attended', 'unsubscribed', 'complained'
+            'opened', 'clicked', 'replied', 'visited', 'submitted', 'attended', 'unsubscribed', 'allowed',
+            'complained'
         )
     ),
     occurred_at timestamptz not null,

@@ -11,7 +11,8 @@ create table nurture.holds (
             'stopped',                   -- a breaker: a rate passed its limit
             'rate limited',              -- 429: until the provider's moment
             'provider refused',          -- the key, the sender, the plan: until a person has mended it
-            'restored'                   -- an older database: until what was sent since is known
+            'restored',                  -- an older database: until what was sent since is known
+            'no one-click'               -- nobody could refuse a mail: until the one-click URL works again
         )
     ),
     evidence text not null,              -- in one line: who and why, or the figures

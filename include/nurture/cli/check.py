@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nurture.cli.check_live import check_live
 from nurture.cli.run import HomeOption, stack_environment
 from nurture.problem import Problem
 
@@ -25,14 +26,24 @@ def check(
     product: Annotated[
         str | None, typer.Argument(help="One product; left out, all of them.", show_default=False)
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Check the key, the senders, their DNS and the receiver instead.")
+    ] = False,
+    resolver: Annotated[
+        str | None, typer.Option("--resolver", help="With --live, the DNS server to ask: 192.0.2.1 or 192.0.2.1:5353.")
+    ] = None,
     home: HomeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what a program can read.")] = False,
 ) -> None:
     """Check products, scenarios, emails, the plan and sources; exit 1 when something is wrong, not for a warning.
 
     With a database at hand it says, too, what a change must say of those under way, and whom it lets in and puts out
-    beside the definitions that last ran; nothing is changed.
+    beside the definitions that last ran; nothing is changed. With --live it says what only the world outside can:
+    whether mails may leave, arrive and be refused.
     """
+    if live:
+        check_live(product, resolver, home, as_json)
+        return
     from nurture.definitions.load import include_root
 
     checked, found = _check(include_root(), product, home)

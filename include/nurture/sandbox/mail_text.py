@@ -58,7 +58,7 @@ def followed(found: Iterable[tuple[int, str]], values: Mapping[str, str]) -> tup
 
 def is_refusal(address: str) -> bool:
     """Say whether a link is an unsubscribe or preference link."""
-    return urlsplit(address).path.startswith(("/u/", "/p/"))
+    return urlsplit(address).path.startswith("/u/")
 
 
 def part(request: Mapping[str, Any], kind: str) -> str:

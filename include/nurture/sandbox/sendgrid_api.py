@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from nurture.sandbox import mail_send, mail_text
 from nurture.sandbox.logs import create_router as create_logs_router
 from nurture.sandbox.release import suppress
+from nurture.sandbox.senders import create_router as create_senders_router
 from nurture.sandbox.store import Clock, Store, insert_queue
 
 NGINX_413 = (
@@ -28,7 +29,10 @@ LISTS = {
     "unsubscribes": ("created", "email"),
 }
 _CAMPAIGN = re.compile(r"[?&;]utm_campaign=([\w-]+)")
-SCOPES = ["mail.send", "messages.read", "suppression.read", "asm.suppressions.global.create", "user.webhooks.read"]
+SCOPES = [
+    "mail.send", "messages.read", "suppression.read", "asm.suppressions.global.create",
+    "asm.suppressions.global.delete", "user.webhooks.read", "whitelabel.read",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def create_router(store: Store, clock: Clock, account: Account) -> APIRouter:
         return {"scopes": SCOPES}
 
     router.include_router(create_logs_router(store, clock))
+    router.include_router(create_senders_router(account.may_send_from, account.verified_domains))
     _add_suppressions(router, store, clock)
     return router
 
