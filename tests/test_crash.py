@@ -18,11 +18,13 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
         yield running
 
 
-@pytest.mark.parametrize(("policy", "seed", "first"), [("hold", 4, 1), ("resend_when_absent", 5, 101)])
+@pytest.mark.parametrize(
+    ("policy", "seed", "numbers"), [("hold", 4, range(1, 5)), ("resend_when_absent", 5, range(101, 101 + POINTS))]
+)
 def test_g2_n2_n3_whoever_is_killed_where_nothing_goes_twice_and_nothing_is_lost(
-    parts: Parts, policy: Policy, seed: int, first: int
+    parts: Parts, policy: Policy, seed: int, numbers: range
 ):
-    found = crash.Crash(list(crash.drawn(POINTS, seed, workers=2, first=first)))
+    found = crash.Crash(list(crash.drawn(len(numbers), seed, workers=2, first=numbers.start)))
     for trial in found.trials:
         play(parts, trial, MESSAGES, policy, found.windows)
     figures = crash.figures(found, MESSAGES, policy)

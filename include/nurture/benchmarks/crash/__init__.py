@@ -41,8 +41,8 @@ def run(bench: Bench, trials: int, messages: int, policy: Policy, workers: int |
     with bench.phase(f"{trials} trials", trials * messages) as advance, running(bench.folder / "crash") as stack:
         try:
             for trial in drawn(trials, bench.seed, workers):
-                crash.trials.append(trial)
                 play(stack, trial, messages, policy, crash.windows)
+                crash.trials.append(trial)  # one that Ctrl-C ended proves nothing
                 advance(messages)
                 bench.figures |= figures(crash, messages, policy)
         finally:
