@@ -312,3 +312,35 @@ select
     source_records.keys ->> 'domain' as domain,
     source_records.fields ->> 'postal_code' as postal_code
 from source_records;
+
+-- name: add_messages
+-- A planned mail of one plan entry to every lead that has a primary mailbox.
+with defined as (
+    insert into definitions (definition_hash, product, part, name, body)
+    values ('benchmark', %(product)s::text, 'plan', 'benchmark', '{}'::jsonb)
+    on conflict (definition_hash) do nothing
+)
+
+insert into messages (
+    product, occasion, step, lead_id, address_id, email, mail_type, definition_hash, reason, planned_at, first_due_at,
+    due_at, expires_at
+)
+select distinct on (lead_addresses.address_id)
+    %(product)s::text,
+    'plan/' || %(entry)s::text,
+    %(entry)s::text,
+    lead_addresses.lead_id,
+    lead_addresses.address_id,
+    %(email)s::text,
+    %(mail_type)s::text,
+    'benchmark',
+    'in the benchmark',
+    %(until)s::timestamptz,
+    %(until)s::timestamptz,
+    %(until)s::timestamptz,
+    %(until)s::timestamptz + interval '1 year'
+from lead_addresses
+inner join lead_now
+    on lead_addresses.lead_id = lead_now.lead_id and lead_now.current_lead_id = lead_now.lead_id
+where lead_addresses.is_primary
+order by lead_addresses.address_id, lead_addresses.lead_id;

@@ -7,7 +7,7 @@ select set_config('nurture.at', (%(at)s::timestamptz)::text, false);
 select set_config('temp_buffers', '64MB', false);
 
 -- name: remember
--- A setting of this session that the views below read.
+-- A setting of this connection that the views below read.
 select set_config(%(name)s::text, %(value)s::text, false);
 
 -- name: create_view_definitions
@@ -21,7 +21,7 @@ from pg_class
 where pg_class.relnamespace = 'nurture'::regnamespace and pg_class.relkind = 'v';
 
 -- name: make_twins
--- Before each table that a stage writes or locks stands an empty one with its rules, for this session alone: what is
+-- Before each table that a stage writes or locks stands an empty one with its rules, for this connection alone: what is
 -- temporary is found first.
 do $$
 declare

@@ -69,6 +69,14 @@ def traps(
 
 
 @bench.command()
+def dispatch(rows: RowsOption = 100_000, seed: SeedOption = 1, as_json: JsonOption = False) -> None:
+    """Send one mail to every lead: ledger and permission alone, over HTTP, and the usual way beside it."""
+    from nurture.benchmarks import dispatch as benchmark
+
+    measured("dispatch", rows, seed, benchmark.run, as_json=as_json)
+
+
+@bench.command()
 def crash(
     trials: Annotated[int, typer.Option(min=1, help="How many times something is killed.")] = 20,
     messages: Annotated[int, typer.Option(min=20, help="Planned messages a trial.")] = 10_000,
