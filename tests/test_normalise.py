@@ -1,10 +1,13 @@
 """Normalisation: spellings of one thing get one key, things that differ keep theirs, placeholders are nothing."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from nurture.definitions.load import load_vocabulary
 from nurture.normalise import texts
 from nurture.normalise.companies import company_key
+from nurture.normalise.dates import read_moment
 from nurture.normalise.mailboxes import read_mailbox
 from nurture.normalise.names import kana_key, read_name
 from nurture.normalise.phones import read_phone
@@ -268,3 +271,26 @@ def test_an_industry_has_its_word(word: str, industry: str | None) -> None:
 def test_folding_twice_changes_nothing() -> None:
     for text in ("㈱髙﨑商店", "ﾀﾅｶ たろう", "Ｍｉｈｏｎ–Ｓｙｓｔｅｍｓ", "齊藤 邉邊 𠮷田"):
         assert texts.fold(texts.fold(text)) == texts.fold(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("令和8年1月4日", "2026-01-03T15:00:00+00:00"),
+        ("令和元年5月1日", "2019-04-30T15:00:00+00:00"),
+        ("R8.1.4", "2026-01-03T15:00:00+00:00"),
+        ("h31/4/30 17:30", "2019-04-30T08:30:00+00:00"),
+        ("20260104", "2026-01-03T15:00:00+00:00"),
+        ("２０２６年１月４日", "2026-01-03T15:00:00+00:00"),
+        ("2026/1/4 09:05:06", "2026-01-04T00:05:06+00:00"),
+        ("2026-01-04T00:00:00Z", "2026-01-04T00:00:00+00:00"),
+    ],
+)
+def test_a_date_is_read_as_japan_writes_it(written: str, moment: str):
+    assert read_moment(written, ZoneInfo("Asia/Tokyo")) == moment
+
+
+@pytest.mark.parametrize("written", ["2026-13-45", "令和8年13月1日", "X8.1.4", "", "46026"])
+def test_what_is_no_date_is_refused(written: str):
+    with pytest.raises(ValueError, match="Invalid isoformat|must be in"):
+        read_moment(written, ZoneInfo("Asia/Tokyo"))

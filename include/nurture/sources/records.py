@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ import msgspec
 from nurture.definitions.sources import SourceDefinition, When
 from nurture.definitions.vocabulary import Vocabulary
 from nurture.normalise.companies import company_key
+from nurture.normalise.dates import read_moment
 from nurture.normalise.mailboxes import read_mailbox
 from nurture.normalise.names import kana_key, read_name
 from nurture.normalise.phones import read_phone
@@ -20,9 +20,6 @@ from nurture.normalise.regions import postal_code, region_of
 from nurture.normalise.texts import REMEMBERED, digits, is_nothing, tidy
 
 LONGEST_KEY = 300
-_DATE = re.compile(
-    r"^(\d{4})[-/.年]\s?(\d{1,2})[-/.月]\s?(\d{1,2})日?(?:[T\s]+(\d{1,2})[:時](\d{2})(?:[:分](\d{2}))?[分秒]?)?$"
-)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _REACHING = frozenset({"email", "phone", "mobile", "crm_id"})
 _LOCATING = frozenset({"company", "corporate_number"})  # with a name these identify
@@ -289,26 +286,11 @@ def _read_phone(text: str, in_mobile_column: bool, fields: dict[str, Any], keys:
             fields["extension"] = phone.extension
 
 
-@lru_cache(REMEMBERED)
 def _moment(text: str, zone: ZoneInfo) -> str:
-    """Return a date, with or without a time and a zone, in UTC; midnight of the source's zone without a time."""
     try:
-        moment = _written(unicodedata.normalize("NFKC", text).strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC).isoformat()
+        return read_moment(text, zone)
     except (ValueError, OverflowError) as error:
         raise Refused(f"date {text.strip()[:60]}") from error
-
-
-def _written(text: str) -> datetime:
-    """Return the date that a text says, in ISO 8601 or as Japan writes it; raise ValueError."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        match = _DATE.match(text)
-        if match is None:
-            raise
-        year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
-        return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the caller gives it the zone
 
 
 @lru_cache(REMEMBERED)
