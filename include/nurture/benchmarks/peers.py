@@ -25,8 +25,13 @@ def splink(bench: Bench, conn: sa.Connection, truth: dict[judging.Key, judging.T
     """Return precision, recall and F1 of splink's clusters on the records in the database; the phase is measured."""
     try:
         import pandas as pd
-        import splink.comparison_library as cl
-        from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+        import splink.comparison_library as cl  # pyright: ignore[reportMissingImports]
+        from splink import (  # pyright: ignore[reportMissingImports]
+            DuckDBAPI,
+            Linker,
+            SettingsCreator,
+            block_on,
+        )
     except ImportError as error:
         raise Problem(f"splink is not here; {INSTALL}") from error
     found = db.run(conn, db.statements("benchmarks").normalised)
