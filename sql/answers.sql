@@ -6,6 +6,7 @@ with answered as (
         status = 'accepted',
         answer = %(answer)s::text,
         answered_at = %(at)s::timestamptz,
+        answer_number = (select max(newest.request_id) from send_requests as newest),
         provider_request_id = %(provider_request_id)s::text
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status in ('in_flight', 'unknown')
     returning send_requests.request_id
@@ -20,7 +21,11 @@ where messages.request_id = answered.request_id and messages.status in ('sending
 -- Nobody knows what became of the request (N3).
 with answered as (
     update send_requests
-    set status = 'unknown', answer = %(answer)s::text, answered_at = %(at)s::timestamptz
+    set
+        status = 'unknown',
+        answer = %(answer)s::text,
+        answered_at = %(at)s::timestamptz,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'in_flight'
     returning send_requests.request_id
 )
@@ -37,7 +42,8 @@ with answered as (
     set
         status = case when cardinality(%(refused)s::bigint []) > 0 then 'refused' else 'returned' end,
         answer = %(answer)s::text,
-        answered_at = %(at)s::timestamptz
+        answered_at = %(at)s::timestamptz,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status in ('in_flight', 'unknown')
     returning send_requests.request_id, send_requests.product, send_requests.sending_domain
 ),

@@ -82,24 +82,6 @@ where
 group by messages.occasion
 order by min(messages.due_at), messages.occasion;
 
--- name: recent_requests
--- The product's newest requests that say whether the provider answers; a refusal does not say that it sends (N3).
-select
-    send_requests.status,
-    send_requests.is_probe,
-    send_requests.at,
-    send_requests.member_count
-from send_requests
-where send_requests.product = %(product)s::text and send_requests.status in ('accepted', 'unknown', 'settled')
-order by send_requests.request_id desc
-limit 2;
-
--- name: stranded
--- How many messages of the product nobody knows of.
-select coalesce(sum(send_requests.member_count), 0) as unknown
-from send_requests
-where send_requests.product = %(product)s::text and send_requests.status = 'unknown';
-
 -- name: keep_content
 -- The rendered words, once.
 insert into contents (content_hash, product, email, subject, text, html)

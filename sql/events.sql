@@ -326,7 +326,8 @@ settled as (
         status = 'settled',
         answered_at = coalesce(send_requests.answered_at, %(as_of)s::timestamptz),
         settled_at = %(as_of)s::timestamptz,
-        settled_by = 'event'
+        settled_by = 'event',
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     from proven
     where send_requests.request_id = proven.request_id and send_requests.status = 'unknown'
     returning send_requests.request_id, send_requests.at

@@ -95,7 +95,7 @@ select count(*) as held from due;
 
 -- name: rates
 -- What became of the mails of a product, or of a sending domain, since a moment and since the last resume: of how
--- many accepted, and how many refused or without an answer.
+-- many accepted, and how many refused. What one outage may leave without an answer is no error: a probe ends it (N3).
 with since as (
     select
         greatest(
@@ -150,7 +150,9 @@ select
     coalesce(sum(requests.member_count) filter (where requests.status in ('accepted', 'settled')), 0) as accepted,
     coalesce(sum(requests.member_count) filter (where requests.status in ('accepted', 'settled', 'unknown')), 0)
     + (select refusals.number from refusals) as tried,
-    coalesce(sum(requests.member_count) filter (where requests.status = 'unknown'), 0)
+    greatest(
+        coalesce(sum(requests.member_count) filter (where requests.status = 'unknown'), 0) - %(outage)s::integer, 0
+    )
     + (select refusals.number from refusals) as errors,
     coalesce((select reactions.number from reactions where reactions.type = 'bounced'), 0) as bounced,
     coalesce((select reactions.number from reactions where reactions.type = 'complained'), 0) as complained,

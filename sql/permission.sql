@@ -4,17 +4,8 @@ insert into budgets (scope, key, day)
 values ('product', %(product)s::text, %(day)s::date), ('domain', %(domain)s::text, %(day)s::date)
 on conflict (scope, key, day) do nothing;
 
--- name: lock_accounts
--- Where one company's people are counted, two claims count them one after the other; in order, so that none waits
--- for ever.
-select accounts.account_id
-from accounts
-where accounts.account_id in (select claim.account_id from claim)
-order by accounts.account_id
-for no key update;
-
--- name: lock_budgets
--- Nobody else spends from the day's budgets until this claim is committed.
+-- name: spent_budgets
+-- What was claimed today; nobody else claims until this claim is committed.
 select
     budgets.scope,
     budgets.claimed
@@ -24,9 +15,7 @@ where
     and (
         (budgets.scope = 'product' and budgets.key = %(product)s::text)
         or (budgets.scope = 'domain' and budgets.key = %(domain)s::text)
-    )
-order by budgets.scope, budgets.key
-for no key update;
+    );
 
 -- name: judge
 -- Permission at the last moment (N4), in a statement of its own so that it sees what others committed meanwhile.

@@ -2,7 +2,11 @@
 -- A request whose worker is gone: older than the POST's time-out plus 60 s, its answer will not come any more (N3).
 with given_up as (
     update send_requests
-    set status = 'unknown', answer = 'no answer was recorded', answered_at = %(at)s::timestamptz
+    set
+        status = 'unknown',
+        answer = 'no answer was recorded',
+        answered_at = %(at)s::timestamptz,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where
         send_requests.product = %(product)s::text
         and send_requests.status = 'in_flight'
@@ -69,7 +73,11 @@ order by send_requests.request_id;
 -- One accepted member settles its request: every member was taken.
 with settled as (
     update send_requests
-    set status = 'settled', settled_at = %(at)s::timestamptz, settled_by = %(settled_by)s::text
+    set
+        status = 'settled',
+        settled_at = %(at)s::timestamptz,
+        settled_by = %(settled_by)s::text,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'unknown'
     returning send_requests.request_id, send_requests.at
 )
@@ -83,7 +91,11 @@ where messages.request_id = settled.request_id and messages.status = 'unknown';
 -- It was not taken: its members are planned again, and judged again.
 with settled as (
     update send_requests
-    set status = 'settled', settled_at = %(at)s::timestamptz, settled_by = %(settled_by)s::text
+    set
+        status = 'settled',
+        settled_at = %(at)s::timestamptz,
+        settled_by = %(settled_by)s::text,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'unknown'
     returning send_requests.request_id
 )
@@ -97,7 +109,11 @@ where messages.request_id = settled.request_id and messages.status = 'unknown';
 -- A person decided: never again, whatever became of it.
 with settled as (
     update send_requests
-    set status = 'settled', settled_at = %(at)s::timestamptz, settled_by = %(settled_by)s::text
+    set
+        status = 'settled',
+        settled_at = %(at)s::timestamptz,
+        settled_by = %(settled_by)s::text,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'unknown'
     returning send_requests.request_id
 ),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import approvals, blocks, calendars, db, emails, holds, tokens
+from nurture import approvals, blocks, calendars, db, emails, holds, outages, tokens
 from nurture.answers import Refused, Unanswered
 from nurture.definitions.limits import SendingDomain
 from nurture.definitions.products import Calendar, Company, Product
@@ -19,9 +19,8 @@ Send = Callable[[dict[str, Any]], str]  # Posts a request body, returns the prov
 
 BEGUN_WITHIN = 60.0  # seconds from a request's moment to its POST; later the worker gives it up itself (N2)
 TICK = 10  # seconds: a request's moment is the attempt's clock and what has passed since, down to a whole tick
-STRANDED_AT_MOST = 2_000  # messages that one outage may leave unknown (N3)
-AFTER_ONE_AMBIGUOUS = 900  # leaves room for a hundred probes below STRANDED_AT_MOST
-PROBE_EVERY = timedelta(minutes=15)
+WAIT = 0.05  # seconds between two looks while other workers have so much in flight that this one waits (N3)
+WAITS = 2_400  # of them: by then their answers have come, or will not come
 RATES_EVERY = 10.0  # seconds between two looks at the rates in one run
 LONG = 1_000  # bytes of name and company: three forms of each, URL-encoded, stay below SendGrid's 10,000 of a recipient
 
@@ -176,14 +175,12 @@ class _Dispatch:
     def _send_batch(self, batch: Batch, content: emails.Rendered) -> None:
         self.size = AT_MOST
         for is_alone in (False, True):
-            while (allowed := min(self._allowed(), 1 if is_alone else self.size)) > 0:
-                probing = allowed == 1 and self.size > 1 and not is_alone
+            judged = 1
+            while judged:
                 rendered = content.with_mark(emails.new_mark())
-                request_id, claimed, judged = self._claim(batch, rendered.mark, allowed, probing, is_alone)
+                request_id, claimed, judged = self._claim(batch, rendered.mark, is_alone)
                 if claimed:
                     self._post(request_id, rendered, claimed, is_alone)
-                elif judged == 0:
-                    break
 
     def _explain(self, reason: str, until: datetime | None, batch: Batch | None = None) -> None:
         """Say of all that is due, or of one batch, why it is held; it stays due (N5)."""
@@ -195,47 +192,49 @@ class _Dispatch:
         ).scalar_one()  # fmt: skip
         self.conn.commit()
 
-    def _look(self) -> None:
-        """Look, in the claim's transaction, for what holds the product; raise `_Held`, or `Stopped` for a rate."""
-        if time.monotonic() - self.rates_at > RATES_EVERY:
-            self.rates_at = time.monotonic()
-            product, domain = self.product.product, self.domain
-            stops = (
-                holds.stop_at_rates(self.conn, "product", product, self.product.limits.stop_when, self.at),
-                holds.stop_at_rates(self.conn, "domain", domain, self.sending_domain.stop_when, self.at),
-            )
-            self.conn.commit()
-            for stop in filter(None, stops):
-                self._explain(f"held: {stop.reason}", None)
-                raise Stopped(f"{stop.words}; when it is mended: {stop.mend}", self.counts)
-        if found := holds.open_holds(self.conn, self.product.product, self.domain, self.at):
-            self.conn.commit()
-            raise _Held(found[0])
+    def _begin_claim(self, is_alone: bool) -> tuple[int, bool]:
+        """Open the claim's transaction; return how many messages it may have, and whether as a probe (N3).
 
-    def _allowed(self) -> int:
-        """Return how many messages the next request may have: fewer while the provider's answers are ambiguous (N3)."""
-        recent = db.run(self.conn, self.sql.recent_requests, product=self.product.product).all()
-        if not recent or recent[0].status != "unknown":
-            return AT_MOST
-        if len(recent) < 2 or recent[1].status != "unknown":
-            return AFTER_ONE_AMBIGUOUS
-        unknown = db.run(self.conn, self.sql.stranded, product=self.product.product).scalar_one()
-        may_probe = unknown < STRANDED_AT_MOST or self.product.unknown == "resend_when_absent"  # else a person decides
-        if may_probe and self.at - recent[0].at >= PROBE_EVERY:
-            return 1
-        raise Stopped(
-            f"{unknown} messages of {self.product.product} have no answer from SendGrid; nothing more is sent until "
-            f"one is settled (nurture sends settle) or a probe is accepted",
-            self.counts,
+        Raises `_Held` where something holds the product, `Stopped` for a rate, or while no answers come.
+        """
+        self._look_at_rates()
+        wanted = 1 if is_alone else self.size
+        for _ in range(WAITS):
+            outages.lock_claims(self.conn)
+            if found := holds.open_holds(self.conn, self.product.product, self.domain, self.at):
+                self.conn.commit()
+                raise _Held(found[0])
+            try:
+                allowed = outages.allowed(self.conn, self.product, self.at)
+            except outages.Unanswering as none:
+                self.conn.commit()
+                raise Stopped(str(none), self.counts) from none
+            if allowed:
+                return min(allowed, wanted), allowed == 1 < wanted
+            self.conn.commit()
+            time.sleep(WAIT)
+        raise Stopped("other workers wait for SendGrid's answers: nothing more is sent until then", self.counts)
+
+    def _look_at_rates(self) -> None:
+        """Now and then, stop the product or its sending domain where a rate passed its limit."""
+        if time.monotonic() - self.rates_at <= RATES_EVERY:
+            return
+        self.rates_at = time.monotonic()
+        product, domain = self.product.product, self.domain
+        stops = (
+            holds.stop_at_rates(self.conn, "product", product, self.product.limits.stop_when, self.at),
+            holds.stop_at_rates(self.conn, "domain", domain, self.sending_domain.stop_when, self.at),
         )
+        self.conn.commit()
+        for stop in filter(None, stops):
+            self._explain(f"held: {stop.reason}", None)
+            raise Stopped(f"{stop.words}; when it is mended: {stop.mend}", self.counts)
 
-    def _claim(
-        self, batch: Batch, mark: str, at_most: int, is_probe: bool, is_alone: bool
-    ) -> tuple[int, list[Claimed], int]:
+    def _claim(self, batch: Batch, mark: str, is_alone: bool) -> tuple[int, list[Claimed], int]:
         """Commit a request with its members before the call (N2); return its id, them, and how many were judged."""
         conn, product = self.conn, self.product
         budget_day = {"product": product.product, "domain": self.domain, "day": self.day}
-        self._look()
+        at_most, is_probe = self._begin_claim(is_alone)
         db.run(conn, self.sql.create_claim)
         db.run(conn, self.permission.open_budgets, **budget_day)
         judged = db.run_often(
@@ -265,11 +264,9 @@ class _Dispatch:
         )
 
     def _judge(self, budget_day: dict[str, Any]) -> None:
-        """Judge the claim's permission (N4), with the company's people and the day's budgets locked."""
+        """Judge the claim's permission (N4); no other claim changes what is counted meanwhile."""
         per_account = self.company.per_account
-        if per_account is not None:
-            db.run(self.conn, self.permission.lock_accounts)
-        spent = dict(map(tuple, db.run(self.conn, self.permission.lock_budgets, **budget_day).all()))
+        spent = dict(map(tuple, db.run(self.conn, self.permission.spent_budgets, **budget_day).all()))
         left = [(max(self.product.limits.mails_per_day - spent["product"], 0), "daily budget")]
         allowed = self.sending_domain.allowed(self.day)
         if allowed is not None:
@@ -357,6 +354,7 @@ class _Dispatch:
             self.size = max(len(claimed) // 2, 1)
 
     def _record_not_sent(self, request_id: int, reason: str, refused: list[int]) -> None:
+        outages.lock_claims(self.conn)  # what is given back to the day's budgets, no claim spends at the same time
         counted, _ = db.run(
             self.conn, self.answers.record_not_sent,
             request_id=request_id, answer=reason, at=self._moment(), refused=refused, day=self.day,

@@ -157,6 +157,7 @@ create table nurture.send_requests (
     is_probe boolean not null default false,
     answer text,                         -- what came back, in one line, nothing personal
     answered_at timestamptz,             -- for the one that was given up: when it was
+    answer_number bigint,                -- the newest request's when it was answered or settled: which came later
     provider_request_id text,
     settled_at timestamptz,
     settled_by text,
@@ -166,7 +167,7 @@ create table nurture.send_requests (
     constraint a_settlement_has_its_author check ((settled_at is null) = (settled_by is null))
 );
 create index send_requests_open on nurture.send_requests (status) where status in ('in_flight', 'unknown');
-create index send_requests_by_product on nurture.send_requests (product, request_id desc);
+create index send_requests_by_answer on nurture.send_requests (product, (coalesce(answer_number, request_id)) desc);
 create unique index send_requests_by_provider_id on nurture.send_requests (provider_request_id);
 
 -- No foreign keys here and from messages to their request, content and evidence: one statement writes them all, the
