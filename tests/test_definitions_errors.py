@@ -11,6 +11,7 @@ from nurture.cli.main import app
 from nurture.definitions.check import check
 from nurture.definitions.load import BrokenDefinition, load_product, load_products, load_shared
 from nurture.definitions.references import REGIONS
+from nurture.definitions.spread import FEW
 from nurture.normalise import regions
 from nurture.proofread import proofread
 
@@ -51,6 +52,18 @@ def one_problem(include: Path) -> str:
     found = problems(include)
     assert len(found) == 1, found
     return found[0]
+
+
+def test_many_products_are_told_of_as_each_alone_in_one_order(include: Path, product: Path):
+    for number in range(FEW):
+        copy = shutil.copytree(product, include / f"products/copy_{number}")
+        change(copy / "product.yaml", "product: cloud_backup", f"product: copy_{number}")
+        (copy / "emails/restore_drill.subject").write_text("{{ lead.nmae }}", "utf-8")
+    change(product / "product.yaml", "to: learning", "to: lerning")
+    names = [folder.name for folder in sorted((include / "products").iterdir())]
+    found = problems(include)
+    assert found == [told for name in names for told in problems(include, name)]
+    assert len(found) == FEW + 1
 
 
 def test_the_samples_are_in_order(root: Path):

@@ -49,9 +49,16 @@ def choose(conn: sa.Connection, product: Product, email: str, as_of: datetime) -
     db.run(conn, sql.choose, **due)
     keys = db.run(conn, sql.due_variants, **due).scalars().all()
     conn.commit()
-    names = {block.block for block in template.terms.blocks}
-    variants = [Variant(key, frozenset(key.split("+")) - {"-"}) for key in keys]
-    return [variant for variant in variants if variant.shown <= names]
+    variants = {key: shown_by(product, email, key) for key in keys}
+    return [Variant(key, shown) for key, shown in variants.items() if shown is not None]
+
+
+def shown_by(product: Product, email: str, key: str | None) -> frozenset[str] | None:
+    """Return the blocks that a variant of an email shows; None when the email has no such variant any more."""
+    template = product.emails.get(email)
+    names = frozenset(block.block for block in template.terms.blocks) if template else frozenset()
+    shown = frozenset(key.split("+")) - {"-"} if key else frozenset[str]()
+    return shown if template and shown <= names and bool(key) == bool(names) else None
 
 
 def reader(conn: sa.Connection, product: Product, email: str, lead_id: int, as_of: datetime) -> Reader | None:

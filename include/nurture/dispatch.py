@@ -253,8 +253,8 @@ class _Dispatch:
         self.claimed = self.begun + (time.monotonic() - self.begun) // TICK * TICK
         rows = db.run_often(
             conn, self.sql.open_request,
-            email=batch.email, content_hash=batch.content_hash, mark=mark, at=self._moment(), is_probe=is_probe,
-            **budget_day,
+            email=batch.email, variant=batch.variant, content_hash=batch.content_hash, mark=mark, at=self._moment(),
+            is_probe=is_probe, **budget_day,
         ).all()  # fmt: skip
         conn.commit()
         return (
