@@ -57,6 +57,7 @@ def root() -> Path:
     return Path(__file__).parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)  # the groups are read by xdist itself
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the suite out between two processes: what needs the stack first and in one of them, then file by file."""
     group = {
