@@ -233,8 +233,8 @@ def report(work: Work) -> Counts:
     return reporting.recount(work.conn, work.as_of, {work.name: work.product.timezone})
 
 
-# The task groups of a product's DAG and their tasks, in order; the order is no condition. What arrived comes before what
-# it decides: a click of last night steers today's branch, and a refusal stops today's mail, also where no pulse ran.
+# The task groups of a product's DAG and their tasks, in order; the order is no condition. What arrived comes first
+# among what decides: a click of last night steers today's branch, also where no pulse ran.
 STAGES: dict[str, dict[str, Callable[[Work], Counts]]] = {
     "sources": {"land": land},
     "consolidate": {"consolidate": consolidate},
