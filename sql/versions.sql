@@ -81,4 +81,4 @@ select distinct on (send_requests.email, send_requests.variant)
     send_requests.content_hash
 from send_requests
 where send_requests.product = %(product)s::text and send_requests.status not in ('refused', 'returned')
-order by send_requests.email, send_requests.variant, send_requests.request_id desc;
+order by send_requests.email asc, send_requests.variant asc, send_requests.request_id desc;

@@ -4,10 +4,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from builders import DAY, NOON, Provider, insert, lead, message, product, rows
+from builders import DAY, NOON, Provider, company, insert, lead, message, product, rows
 from sending import send
 
-from nurture import blocks
+from nurture import blocks, plan
+from nurture.definitions.plans import PlanEntry
 from nurture.definitions.products import EmailTemplate, Product
 from nurture.effect import reworded
 
@@ -124,3 +125,22 @@ def test_a_mail_is_reworded_when_a_variant_that_went_out_would_read_otherwise(co
     message(conn, lead(conn), occasion="plan/again")
     send(conn, Provider(), asked=with_words("FACTORY{% endif %}", "FACTORY{% endif %}!"))
     assert reworded(conn, ASKED) == ["thanks"]
+
+
+def test_a_plan_entry_is_planned_in_its_variants_and_what_changes_until_it_is_sent_counts(conn: sa.Connection):
+    asked = with_terms(blocks=BLOCKS).model_copy(
+        update={"plan": [PlanEntry(name="may", date=NOON.date(), email="thanks", to="readers", mail_type="know_how")]}
+    )
+    people = [lead(conn, industry=industry) for industry in ("manufacturing", "manufacturing", "logistics")]
+    people.append(lead(conn, industry="manufacturing", title_level="executive"))
+    for person in people:
+        insert(conn, "segment_members", lead_id=person, segment="readers")
+    plan.plan_due(conn, asked, company().calendars[asked.calendar], NOON)
+    planned = "select lead_id, variant from messages order by lead_id"
+    guessed = ["factory", "factory", "-", "boss+factory"]
+    assert rows(conn, planned) == list(zip(people, guessed, strict=True))
+    conn.execute(sa.text("update leads set industry = 'retail' where lead_id = :lead"), {"lead": people[0]})
+    provider = Provider()
+    send(conn, provider, asked=asked)
+    assert rows(conn, planned) == list(zip(people, ["-", *guessed[1:]], strict=True))
+    assert sorted(shown(body)[0] for body in provider.bodies) == [[], ["FACTORY"], ["FACTORY", "BOSS"]]

@@ -119,8 +119,8 @@ where status = 'planned' and variant is not null;
 create index messages_open on nurture.messages (status) where status in ('sending', 'unknown');
 create index messages_by_lead on nurture.messages (lead_id, sent_at desc);
 create index messages_by_address on nurture.messages (address_id, sent_at desc);
-create index messages_by_request on nurture.messages (request_id);
-create index messages_by_enrollment on nurture.messages (enrollment_id);
+create index messages_by_request on nurture.messages (request_id) where request_id is not null;
+create index messages_by_enrollment on nurture.messages (enrollment_id) where enrollment_id is not null;
 
 -- Why a planned message was not sent: one row when the reason changes (N5).
 create table nurture.decisions (
