@@ -78,22 +78,13 @@ def test_a_segment_decides_a_block_as_any_condition_does(conn: sa.Connection):
     assert blocks.reader(conn, ASKED, "thanks", person + 1, NOON) is None
 
 
-def test_choosing_again_changes_nothing_and_what_another_worker_holds_is_left(conn: sa.Connection, engine: sa.Engine):
-    held, free = message(conn, lead(conn)), message(conn, lead(conn))
-    conn.commit()
-    with engine.connect() as other:
-        other.execute(sa.text("select from messages where message_id = :held for update"), {"held": held})
-        assert [variant.key for variant in blocks.choose(conn, ASKED, "thanks", NOON)] == ["-"]
-        assert rows(conn, "select message_id, variant from messages order by 1") == [(held, None), (free, "-")]
-    before = rows(conn, "select xmin::text from messages where variant is not null")
-    blocks.choose(conn, ASKED, "thanks", NOON)
-    assert rows(conn, "select xmin::text from messages where message_id = %(free)s", free=free) == before
-
-
-def test_an_email_whose_blocks_were_taken_out_sends_what_had_a_variant(conn: sa.Connection):
-    message(conn, lead(conn, industry="manufacturing"))
-    blocks.choose(conn, ASKED, "thanks", NOON)
-    assert send(conn, Provider()) == {"accepted": 1}
+def test_choosing_writes_to_no_message_and_forgets_the_email_before(conn: sa.Connection):
+    message(conn, lead(conn))
+    before = rows(conn, "select xmin::text, variant from messages")
+    assert [variant.key for variant in blocks.choose(conn, ASKED, "thanks", NOON)] == ["-"]
+    assert [variant.key for variant in blocks.choose(conn, ASKED, "case", NOON)] == [None]
+    assert rows(conn, "select * from chosen") == []
+    assert rows(conn, "select xmin::text, variant from messages") == before
 
 
 def test_an_email_is_not_sent_after_its_last_day(conn: sa.Connection):

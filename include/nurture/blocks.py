@@ -16,7 +16,7 @@ _block_audience = sa.table("block_audience", sa.column("block"), sa.column("lead
 
 
 class Variant(NamedTuple):
-    """A combination of an email's blocks: as `messages.variant` has it (None: it has no blocks), and as names."""
+    """A combination of an email's blocks: as `messages.variant` keeps it (None: it has no blocks), and as names."""
 
     key: str | None
     shown: frozenset[str] = frozenset()
@@ -33,13 +33,16 @@ class Reader(NamedTuple):
 def choose(conn: sa.Connection, product: Product, email: str, as_of: datetime) -> list[Variant]:
     """Choose the blocks of every due message of an email and return the variants that are due.
 
-    Conditions are asked as of `as_of`, so that what a mail shows is as fresh as its sending. Commits.
+    Conditions are asked as of `as_of`, so that what a mail shows is as fresh as its sending; the answer is this
+    session's (table `chosen`) until it asks for the next email. Commits.
     """
     template = product.emails.get(email)
-    if template is None or not template.terms.blocks:
-        return [Variant(None)]
     sql, due = db.statements("blocks"), {"product": product.product, "email": email, "as_of": as_of}
     db.run(conn, sql.create_blocks)
+    db.run(conn, sql.forget_chosen)
+    if template is None or not template.terms.blocks:
+        conn.commit()
+        return [Variant(None)]
     db.run(conn, sql.find_due_people, **due)
     people = sa.select(_due_people.c.lead_id)
     for block in template.terms.blocks:
@@ -49,9 +52,7 @@ def choose(conn: sa.Connection, product: Product, email: str, as_of: datetime) -
     db.run(conn, sql.choose, **due)
     keys = db.run(conn, sql.due_variants, **due).scalars().all()
     conn.commit()
-    names = {block.block for block in template.terms.blocks}
-    variants = [Variant(key, frozenset(key.split("+")) - {"-"}) for key in keys]
-    return [variant for variant in variants if variant.shown <= names]
+    return [Variant(key, frozenset(key.split("+")) - {"-"}) for key in keys]
 
 
 def reader(conn: sa.Connection, product: Product, email: str, lead_id: int, as_of: datetime) -> Reader | None:
