@@ -15,7 +15,11 @@ with answered as (
 update messages
 set status = 'accepted', accepted_at = %(at)s::timestamptz
 from answered
-where messages.request_id = answered.request_id and messages.status in ('sending', 'unknown');
+inner join send_attempts on answered.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = answered.request_id
+    and messages.status in ('sending', 'unknown');
 
 -- name: record_unknown
 -- Nobody knows what became of the request (N3).
@@ -33,7 +37,11 @@ with answered as (
 update messages
 set status = 'unknown'
 from answered
-where messages.request_id = answered.request_id and messages.status = 'sending';
+inner join send_attempts on answered.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = answered.request_id
+    and messages.status = 'sending';
 
 -- name: record_not_sent
 -- The provider said no, or was not reached: the bad recipients are refused, the rest is planned as before.
@@ -52,8 +60,10 @@ refused as (
     update messages
     set status = 'refused'
     from answered
+    inner join send_attempts on answered.request_id = send_attempts.request_id
     where
-        messages.request_id = answered.request_id
+        messages.message_id = send_attempts.message_id
+        and messages.request_id = answered.request_id
         and messages.status in ('sending', 'unknown')
         and messages.message_id = any(%(refused)s::bigint [])
     returning messages.message_id
@@ -63,8 +73,10 @@ returned as (
     update messages
     set status = 'planned', request_id = null, content_hash = null, consent_id = null, sent_at = null
     from answered
+    inner join send_attempts on answered.request_id = send_attempts.request_id
     where
-        messages.request_id = answered.request_id
+        messages.message_id = send_attempts.message_id
+        and messages.request_id = answered.request_id
         and messages.status in ('sending', 'unknown')
         and not (messages.message_id = any(%(refused)s::bigint []))
     returning messages.message_id

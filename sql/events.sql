@@ -348,7 +348,11 @@ told as (
 update messages
 set status = 'accepted', accepted_at = settled.at
 from settled
-where messages.request_id = settled.request_id and messages.status = 'unknown';
+inner join send_attempts on settled.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = settled.request_id
+    and messages.status = 'unknown';
 
 -- name: mark_taken
 -- The batch is taken, with the reason beside what could not be read.

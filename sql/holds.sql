@@ -63,13 +63,15 @@ returning holds.scope, holds.key, holds.reason;
 with due as (
     select messages.message_id
     from messages
+    left join chosen on messages.message_id = chosen.message_id
     where
         messages.product = %(product)s::text
-        and messages.status = 'planned'
+        and messages.sent_at is null
+        and messages.ended_reason is null
         and messages.due_at <= %(as_of)s::timestamptz
         and (%(email)s::text is null or messages.email = %(email)s::text)
         and (%(occasion)s::text is null or messages.occasion = %(occasion)s::text)
-        and (%(variant)s::text is null or messages.variant = %(variant)s::text)
+        and (%(variant)s::text is null or chosen.variant = %(variant)s::text)
 ),
 
 explained as (
@@ -133,7 +135,9 @@ reactions as (
         events.type,
         count(distinct events.message_id) as number
     from requests
-    inner join messages on requests.request_id = messages.request_id
+    inner join send_attempts on requests.request_id = send_attempts.request_id
+    inner join messages
+        on send_attempts.message_id = messages.message_id and requests.request_id = messages.request_id
     inner join events on messages.message_id = events.message_id
     where requests.status in ('accepted', 'settled') and events.type in ('bounced', 'complained', 'blocked')
     group by events.type
@@ -142,7 +146,9 @@ reactions as (
 refusals as (
     select count(*) as number
     from requests
-    inner join messages on requests.request_id = messages.request_id
+    inner join send_attempts on requests.request_id = send_attempts.request_id
+    inner join messages
+        on send_attempts.message_id = messages.message_id and requests.request_id = messages.request_id
     where requests.status = 'refused' and messages.status = 'refused'
 )
 

@@ -48,25 +48,31 @@ acts_just_in as (
 standing as (
     select
         ids.message_id,
-        ids.mail_type,
-        opt_outs.opt_out_id
+        ids.mail_type as asked,
+        opt_outs.product,
+        opt_outs.mail_type,
+        opt_outs.told_provider_at is not null as is_told
     from ids
     inner join opt_outs on ids.lead_id = opt_outs.lead_id
     where opt_outs.ended_at is null
-    union
+    union all
     select
         claim.message_id,
-        claim.mail_type,
-        opt_outs.opt_out_id
+        claim.mail_type as asked,
+        opt_outs.product,
+        opt_outs.mail_type,
+        opt_outs.told_provider_at is not null as is_told
     from claim
     inner join opt_outs on claim.address_id = opt_outs.address_id
     where opt_outs.ended_at is null
-    union
+    union all
     -- ended, but the provider, who was told, would drop the mail until it is told again
     select
         claim.message_id,
-        claim.mail_type,
-        opt_outs.opt_out_id
+        claim.mail_type as asked,
+        opt_outs.product,
+        opt_outs.mail_type,
+        true as is_told
     from claim
     inner join opt_outs on claim.address_id = opt_outs.address_id
     where opt_outs.ended_at is not null and opt_outs.told_provider_at is not null
@@ -75,18 +81,17 @@ standing as (
 refusals as (
     select
         standing.message_id,
-        min(opt_outs.product || ' × ' || opt_outs.mail_type) as cell
+        min(standing.product || ' × ' || standing.mail_type) as cell
     from standing
-    inner join opt_outs on standing.opt_out_id = opt_outs.opt_out_id
     left join acts_just_in
         on
             standing.message_id = acts_just_in.message_id
-            and opt_outs.product = acts_just_in.product
-            and opt_outs.mail_type = acts_just_in.mail_type
+            and standing.product = acts_just_in.product
+            and standing.mail_type = acts_just_in.mail_type
     where
-        opt_outs.product in ('*', %(product)s::text)
-        and opt_outs.mail_type in ('*', standing.mail_type)
-        and (opt_outs.told_provider_at is not null or coalesce(acts_just_in.is_refusal, true))
+        standing.product in ('*', %(product)s::text)
+        and standing.mail_type in ('*', standing.asked)
+        and (standing.is_told or coalesce(acts_just_in.is_refusal, true))
     group by standing.message_id
 ),
 

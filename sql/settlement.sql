@@ -17,7 +17,11 @@ with given_up as (
 update messages
 set status = 'unknown'
 from given_up
-where messages.request_id = given_up.request_id and messages.status = 'sending';
+inner join send_attempts on given_up.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = given_up.request_id
+    and messages.status = 'sending';
 
 -- name: unknown_requests
 -- What is to be settled: up to three members to look for, and whether the provider has told of it or of a later
@@ -85,7 +89,11 @@ with settled as (
 update messages
 set status = 'accepted', accepted_at = settled.at
 from settled
-where messages.request_id = settled.request_id and messages.status = 'unknown';
+inner join send_attempts on settled.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = settled.request_id
+    and messages.status = 'unknown';
 
 -- name: settle_planned
 -- It was not taken: its members are planned again, and judged again.
@@ -103,7 +111,11 @@ with settled as (
 update messages
 set status = 'planned', request_id = null, content_hash = null, consent_id = null, sent_at = null
 from settled
-where messages.request_id = settled.request_id and messages.status = 'unknown';
+inner join send_attempts on settled.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = settled.request_id
+    and messages.status = 'unknown';
 
 -- name: settle_cancelled
 -- A person decided: never again, whatever became of it.
@@ -122,7 +134,11 @@ cancelled as (
     update messages
     set status = 'cancelled', ended_reason = 'settled by a person'
     from settled
-    where messages.request_id = settled.request_id and messages.status = 'unknown'
+    inner join send_attempts on settled.request_id = send_attempts.request_id
+    where
+        messages.message_id = send_attempts.message_id
+        and messages.request_id = settled.request_id
+        and messages.status = 'unknown'
     returning messages.message_id
 )
 

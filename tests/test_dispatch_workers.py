@@ -76,7 +76,7 @@ def test_n3_an_outage_strands_at_most_two_thousand_however_many_workers(conn: sa
     assert 1_875 <= Counter(statuses(conn))["unknown"] == len(set(down.posted)) == len(down.posted) <= 2_000
     assert rows(conn, "select reason from holds") == []
 
-    provider, later = Provider(), NOON + timedelta(minutes=15)
+    provider, later = Provider(), NOON + timedelta(minutes=16)
     together(dsn, lambda each: send(each, provider, later), lambda each: send(each, provider, later, asked=PLANNER))
     assert sorted(provider.sizes)[:2] == [1, 1]  # a probe each, and then everything
     assert not set(provider.posted) & set(down.posted)

@@ -133,6 +133,7 @@ def test_an_outage_alone_stops_nothing_and_what_is_lost_beyond_one_or_refused_do
         "update messages set status = 'refused', request_id = %s, content_hash = 'content', sent_at = due_at",
         (request.request_id,),
     )
+    conn.exec_driver_sql("insert into send_attempts select request_id, message_id from messages")
     stop = holds.stop_at_rates(conn, "product", "backup", BACKUP.limits.stop_when, NOON + timedelta(minutes=1))
     assert told in stop.evidence if told and stop else stop is told
 

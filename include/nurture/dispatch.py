@@ -1,9 +1,10 @@
 """Dispatch: turn a due message into an accepted one, once."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ Send = Callable[[dict[str, Any]], str]  # Posts a request body, returns the prov
 
 BEGUN_WITHIN = 60.0  # seconds from a request's moment to its POST; later the worker gives it up itself (N2)
 TICK = 10  # seconds: a request's moment is the attempt's clock and what has passed since, down to a whole tick
+START: tuple[datetime, int] = (datetime.min.replace(tzinfo=UTC), 0)  # before every due message of a batch
 WAIT = 0.05  # seconds between two looks while other workers have so much in flight that this one waits (N3)
 WAITS = 2_400  # of them: by then their answers have come, or will not come
 RATES_EVERY = 10.0  # seconds between two looks at the rates in one run
@@ -32,9 +34,9 @@ class Links:
     receiver_url: str
     token_key: bytes
 
-    def unsubscribe(self, message_id: int) -> str:
+    def unsubscribe(self, token: str) -> str:
         """Return the URL of a message that unsubscribes in one click (RFC 8058) and opens the preference page."""
-        return f"{self.receiver_url.rstrip('/')}/u/{self.token(message_id)}"
+        return f"{self.receiver_url.rstrip('/')}/u/{token}"
 
     def token(self, message_id: int) -> str:
         """Return the opaque token of a message."""
@@ -112,6 +114,7 @@ class _Dispatch:
         self.counts: dict[str, int] = dict.fromkeys(
             ("accepted", "refused", "unknown", "never", "not_now", "expired"), 0
         )
+        self.after = START  # where the batch's last claim ended
         self.size = AT_MOST  # halves when a request is refused and no recipient is named
         self.rates_at = float("-inf")  # on the monotonic clock
         self.begun = self.claimed = time.monotonic()  # of the attempt, and of the newest request's moment
@@ -175,12 +178,17 @@ class _Dispatch:
     def _send_batch(self, batch: Batch, content: emails.Rendered) -> None:
         self.size = AT_MOST
         for is_alone in (False, True):
-            judged = 1
-            while judged:
+            self.after = START
+            while True:
                 rendered = content.with_mark(emails.new_mark())
+                before = self.after
                 request_id, claimed, judged = self._claim(batch, rendered.mark, is_alone)
                 if claimed:
                     self._post(request_id, rendered, claimed, is_alone)
+                elif judged == 0 and before == START:
+                    break
+                elif judged == 0:
+                    self.after = START  # what was locked, or given back, behind us
 
     def _explain(self, reason: str, until: datetime | None, batch: Batch | None = None) -> None:
         """Say of all that is due, or of one batch, why it is held; it stays due (N5)."""
@@ -240,11 +248,13 @@ class _Dispatch:
         judged = db.run_often(
             conn, self.sql.lock_due,
             product=product.product, email=batch.email, occasion=batch.occasion, variant=batch.variant,
-            as_of=self.as_of, at_most=at_most, long=LONG, is_alone=is_alone,
+            as_of=self.as_of, at_most=at_most, long=LONG, is_alone=is_alone, after=self.after[0],
+            after_id=self.after[1], occasion_mark=_mark(product.product, batch.occasion),
         ).rowcount  # fmt: skip
         if judged == 0:
             conn.commit()
             return 0, [], 0
+        self.after = tuple(db.run_often(conn, self.sql.last_taken).one())
         self._judge(budget_day)
         never, not_now = db.run_often(conn, self.permission.turn_down, at=self.at).one()
         self.counts["never"] += never
@@ -319,9 +329,10 @@ class _Dispatch:
             self.size = min(self.size * 2, AT_MOST)
 
     def _values(self, message: Claimed) -> dict[str, str | None]:
+        token = self.links.token(message.message_id)
         return {
-            "name": message.name, "company": message.company, "token": self.links.token(message.message_id),
-            "unsubscribe_url": self.links.unsubscribe(message.message_id),
+            "name": message.name, "company": message.company, "token": token,
+            "unsubscribe_url": self.links.unsubscribe(token),
         }  # fmt: skip
 
     def _recipient(self, rendered: emails.Rendered, message: Claimed, is_alone: bool) -> Recipient:
@@ -354,6 +365,7 @@ class _Dispatch:
             self.size = max(len(claimed) // 2, 1)
 
     def _record_not_sent(self, request_id: int, reason: str, refused: list[int]) -> None:
+        self.after = START
         outages.lock_claims(self.conn)  # what is given back to the day's budgets, no claim spends at the same time
         counted, _ = db.run(
             self.conn, self.answers.record_not_sent,
@@ -361,6 +373,11 @@ class _Dispatch:
         ).one()  # fmt: skip
         self.conn.commit()
         self.counts["refused"] += counted
+
+
+def _mark(product: str, occasion: str) -> str:
+    """Return what names an occasion to the provider, who is told nothing of ours (N9)."""
+    return hashlib.sha256(f"{product}/{occasion}".encode()).hexdigest()[:16]
 
 
 def _exclusions(company: Company) -> Any:
