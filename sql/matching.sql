@@ -60,19 +60,29 @@ insert into name_parts (part, written, record_count) values %(values)s
 on conflict (part, written) do update
 set record_count = name_parts.record_count + excluded.record_count;
 
+-- name: any_known
+-- Whether there is anything to be found again: a first batch of 100,000 would ask 2 million times in vain.
+select exists (select from match_keys);
+
 -- name: known_records
--- Every record of the leads that share a block with the batch, oldest first; of a block the oldest 200 records, which
--- is more than a person's key can have and enough to see that a key is shared.
+-- Every record of the leads that share a block with the batch, oldest first. A block of more than `most` says nothing;
+-- of a key, whose `most` is negative, so many of the oldest are enough to see that it is shared.
 with found as (
-    select looked_up.record_id
-    from unnest(%(blocks)s::bigint []) as wanted (block)
+    select unnest(looked_up.records) as record_id
+    from unnest(%(blocks)s::bigint [], %(most)s::smallint []) as wanted (block, most)
     cross join lateral ( -- noqa: ST05
-        select match_keys.record_id
-        from match_keys
-        where match_keys.block = wanted.block
-        order by match_keys.block asc, match_keys.record_id asc
-        limit 200
+        select
+            array_agg(sharing.record_id) as records,
+            count(*) as record_count
+        from (
+            select match_keys.record_id
+            from match_keys
+            where match_keys.block = wanted.block
+            order by match_keys.block asc, match_keys.record_id asc
+            limit abs(wanted.most) + 1
+        ) as sharing
     ) as looked_up
+    where looked_up.record_count <= wanted.most or wanted.most < 0
     union
     select earlier.record_id
     from source_records as new

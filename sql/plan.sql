@@ -6,7 +6,8 @@ with cancelled as (
     where
         messages.product = %(product)s::text
         and messages.scenario is null
-        and messages.status = 'planned'
+        and messages.sent_at is null
+        and messages.ended_reason is null
         and not (messages.step = any(%(entries)s::text []))
     returning messages.message_id
 ),
@@ -27,7 +28,11 @@ select count(*) from cancelled;
 -- Which entries have messages that are planned and not sent.
 select distinct messages.step
 from messages
-where messages.product = %(product)s::text and messages.scenario is null and messages.status = 'planned';
+where
+    messages.product = %(product)s::text
+    and messages.scenario is null
+    and messages.sent_at is null
+    and messages.ended_reason is null;
 
 -- name: follow_entry
 -- What is planned and not sent follows its entry when that was changed: its date, its mail, its mail type.
@@ -43,7 +48,8 @@ set
 where
     messages.product = %(product)s::text
     and messages.occasion = 'plan/' || %(entry)s::text
-    and messages.status = 'planned'
+    and messages.sent_at is null
+    and messages.ended_reason is null
     and messages.definition_hash <> %(definition_hash)s::text;
 
 -- name: count_entries

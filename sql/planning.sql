@@ -114,19 +114,10 @@ judged as (
     from addressed
 ),
 
-shown as (
-    select
-        block_audience.lead_id,
-        string_agg(block_audience.block, '+' order by block_audience.block) as variant
-    from block_audience
-    where %(has_blocks)s::boolean
-    group by block_audience.lead_id
-),
-
 planned as (
     insert into messages (
-        product, occasion, scenario, step, enrollment_id, lead_id, address_id, email, variant, mail_type,
-        definition_hash, reason, planned_at, first_due_at, due_at, expires_at, status, ended_reason
+        product, occasion, scenario, step, enrollment_id, lead_id, address_id, email, mail_type, definition_hash,
+        reason, planned_at, first_due_at, due_at, expires_at, status, ended_reason
     )
     select
         %(product)s::text,
@@ -137,7 +128,6 @@ planned as (
         judged.lead_id,
         judged.address_id,
         %(email)s::text,
-        case when %(has_blocks)s::boolean then coalesce(shown.variant, '-') end,
         %(mail_type)s::text,
         %(definition_hash)s::text,
         'in ' || %(segment)s::text || ' since ' || to_char(judged.since at time zone %(zone)s::text, 'YYYY-MM-DD'),
@@ -148,7 +138,6 @@ planned as (
         case when judged.never is null then 'planned' else 'cancelled' end,
         judged.never
     from judged
-    left join shown on judged.person_id = shown.lead_id
     on conflict do nothing
     returning messages.message_id, messages.ended_reason
 ),

@@ -4,11 +4,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from builders import DAY, NOON, Provider, company, insert, lead, message, product, rows
+from builders import DAY, NOON, Provider, insert, lead, message, product, rows
 from sending import send
 
-from nurture import blocks, plan
-from nurture.definitions.plans import PlanEntry
+from nurture import blocks
 from nurture.definitions.products import EmailTemplate, Product
 from nurture.effect import reworded
 
@@ -80,22 +79,13 @@ def test_a_segment_decides_a_block_as_any_condition_does(conn: sa.Connection):
     assert blocks.reader(conn, ASKED, "thanks", person + 1, NOON) is None
 
 
-def test_choosing_again_changes_nothing_and_what_another_worker_holds_is_left(conn: sa.Connection, engine: sa.Engine):
-    held, free = message(conn, lead(conn)), message(conn, lead(conn))
-    conn.commit()
-    with engine.connect() as other:
-        other.execute(sa.text("select from messages where message_id = :held for update"), {"held": held})
-        assert [variant.key for variant in blocks.choose(conn, ASKED, "thanks", NOON)] == ["-"]
-        assert rows(conn, "select message_id, variant from messages order by 1") == [(held, None), (free, "-")]
-    before = rows(conn, "select xmin::text from messages where variant is not null")
-    blocks.choose(conn, ASKED, "thanks", NOON)
-    assert rows(conn, "select xmin::text from messages where message_id = %(free)s", free=free) == before
-
-
-def test_an_email_whose_blocks_were_taken_out_sends_what_had_a_variant(conn: sa.Connection):
-    message(conn, lead(conn, industry="manufacturing"))
-    blocks.choose(conn, ASKED, "thanks", NOON)
-    assert send(conn, Provider()) == {"accepted": 1}
+def test_choosing_writes_to_no_message_and_forgets_the_email_before(conn: sa.Connection):
+    message(conn, lead(conn))
+    before = rows(conn, "select xmin::text, variant from messages")
+    assert [variant.key for variant in blocks.choose(conn, ASKED, "thanks", NOON)] == ["-"]
+    assert [variant.key for variant in blocks.choose(conn, ASKED, "case", NOON)] == [None]
+    assert rows(conn, "select * from chosen") == []
+    assert rows(conn, "select xmin::text, variant from messages") == before
 
 
 def test_an_email_is_not_sent_after_its_last_day(conn: sa.Connection):
@@ -125,22 +115,3 @@ def test_a_mail_is_reworded_when_a_variant_that_went_out_would_read_otherwise(co
     message(conn, lead(conn), occasion="plan/again")
     send(conn, Provider(), asked=with_words("FACTORY{% endif %}", "FACTORY{% endif %}!"))
     assert reworded(conn, ASKED) == ["thanks"]
-
-
-def test_a_plan_entry_is_planned_in_its_variants_and_what_changes_until_it_is_sent_counts(conn: sa.Connection):
-    asked = with_terms(blocks=BLOCKS).model_copy(
-        update={"plan": [PlanEntry(name="may", date=NOON.date(), email="thanks", to="readers", mail_type="know_how")]}
-    )
-    people = [lead(conn, industry=industry) for industry in ("manufacturing", "manufacturing", "logistics")]
-    people.append(lead(conn, industry="manufacturing", title_level="executive"))
-    for person in people:
-        insert(conn, "segment_members", lead_id=person, segment="readers")
-    plan.plan_due(conn, asked, company().calendars[asked.calendar], NOON)
-    planned = "select lead_id, variant from messages order by lead_id"
-    guessed = ["factory", "factory", "-", "boss+factory"]
-    assert rows(conn, planned) == list(zip(people, guessed, strict=True))
-    conn.execute(sa.text("update leads set industry = 'retail' where lead_id = :lead"), {"lead": people[0]})
-    provider = Provider()
-    send(conn, provider, asked=asked)
-    assert rows(conn, planned) == list(zip(people, ["-", *guessed[1:]], strict=True))
-    assert sorted(shown(body)[0] for body in provider.bodies) == [[], ["FACTORY"], ["FACTORY", "BOSS"]]

@@ -3,9 +3,12 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from builders import (
+    NOON,
     Provider,
     company,
     crowd,
@@ -15,7 +18,7 @@ from builders import (
     rows,
     value,
 )
-from sending import PLANNER, send, statuses
+from sending import LOST, PLANNER, send, statuses
 
 from nurture import db
 
@@ -53,6 +56,31 @@ def test_n1_two_workers_at_the_same_messages_never_double(conn: sa.Connection, d
     assert len(provider.posted) == len(set(provider.posted)) == 2_400
     assert Counter(statuses(conn)) == {"accepted": 2_400}
     assert value(conn, "select claimed from budgets where scope = 'product'") == 2_400
+
+
+def test_n3_an_outage_strands_at_most_two_thousand_however_many_workers(conn: sa.Connection, dsn: str):
+    crowd(conn, 2_500)
+    crowd(conn, 1_500, product="planner")
+    gate = threading.Barrier(4)
+
+    class Down(Provider):
+        def __call__(self, body: dict[str, Any]) -> str:
+            self.bodies.append(body)
+            if len(self.bodies) <= 4:
+                gate.wait(60)  # all of them are under way when the first answer is lost
+            raise LOST
+
+    down = Down()
+    together(dsn, *[lambda each: send(each, down), lambda each: send(each, down, asked=PLANNER)] * 2)
+    assert sorted(down.sizes[:4]) == [125, 250, 500, 1_000]
+    assert 1_875 <= Counter(statuses(conn))["unknown"] == len(set(down.posted)) == len(down.posted) <= 2_000
+    assert rows(conn, "select reason from holds") == []
+
+    provider, later = Provider(), NOON + timedelta(minutes=16)
+    together(dsn, lambda each: send(each, provider, later), lambda each: send(each, provider, later, asked=PLANNER))
+    assert sorted(provider.sizes)[:2] == [1, 1]  # a probe each, and then everything
+    assert not set(provider.posted) & set(down.posted)
+    assert len(set(provider.posted)) == len(provider.posted) == 4_000 - len(down.posted)
 
 
 def test_n4_two_workers_together_never_exceed_the_daily_budget(conn: sa.Connection, dsn: str):

@@ -120,13 +120,12 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
     rarity = Rarity((tuple(row) for row in db.run(conn, sql.name_parts)), dict(map(tuple, sizes)))
     learn_from(new, readings, rarity)
     blocks = blocks_of(new, readings)
-    old = [
-        row_of(*record)
-        for record in db.run(
-            conn, sql.known_records, blocks=np.unique(blocks.number).tolist(), records=[row.record_id for row in new]
-        )
-    ]
+    wanted, most = blocks.asked()
+    asked = {"blocks": wanted.tolist(), "most": most.tolist(), "records": [row.record_id for row in new]}
+    is_first = not db.run(conn, sql.any_known).scalar_one()
+    old = [] if is_first else [row_of(*record) for record in db.run(conn, sql.known_records, **asked)]
     rows = [*old, *new]
+    blocks = blocks.after(blocks_of(old, readings), len(old))
     shared = (
         [
             ("mailbox" if kind == "email" else kind, value)
@@ -137,12 +136,12 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         if old
         else []
     )
-    reviews = db.run(conn, sql.known_reviews, records=[row.record_id for row in rows]).all()
+    reviews = db.run(conn, sql.known_reviews, records=[row.record_id for row in old]).all()
     decision = decide(
         rows,
         readings,
         rarity,
-        blocks_of(rows, readings) if old else blocks,
+        blocks,
         apart=[(one, two) for one, two, answer in reviews if answer == "no"],
         same=[(one, two) for one, two, answer in reviews if answer == "yes"],
         asked=[(one, two) for one, two, _ in reviews],
@@ -155,21 +154,26 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         db.insert_values(conn, sql.add_name_readings, sorted(learned))
     if counted := rarity.learned():
         db.insert_values(conn, sql.add_name_parts, sorted(counted))
-    _keep(conn, new, blocks, decision)
+    _keep(conn, rows, len(old), blocks, decision)
     return rows, decision
 
 
-def _keep(conn: sa.Connection, new: list[Row], blocks: Blocks, decision: Decision) -> None:
-    """Keep by what the new rows' people are found again: each block of a person once, in the order of the index."""
+def _keep(conn: sa.Connection, rows: Sequence[Row], known: int, blocks: Blocks, decision: Decision) -> None:
+    """Keep by what the rows' people are found again: each block of a person once, in the order of the index.
+
+    What the first rows, so many as are `known`, share with a person was kept with them.
+    """
     person = {record: cluster.root for cluster in decision.people for record in cluster.records}
-    people = np.array([person[row.record_id] for row in new], dtype=np.int64)[blocks.row]
-    records = np.array([row.record_id for row in new], dtype=np.int64)[blocks.row]
-    order = np.lexsort((records, people, blocks.number))
-    numbers, people, records = blocks.number[order], people[order], records[order]
+    records = np.array([row.record_id for row in rows], dtype=np.int64)
+    people = np.array([person[row.record_id] for row in rows], dtype=np.int64)[blocks.row]
+    numbers = blocks.kept()
+    order = np.lexsort((blocks.row, people, numbers))
+    numbers, people, places = numbers[order], people[order], blocks.row[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = (numbers[1:] != numbers[:-1]) | (people[1:] != people[:-1])
-    rows = zip(numbers[first].tolist(), records[first].tolist(), strict=True)
-    db.copy_rows(conn, db.statements("matching").copy_match_keys, rows)
+    first &= places >= known
+    found = zip(numbers[first].tolist(), records[places[first]].tolist(), strict=True)
+    db.copy_rows(conn, db.statements("matching").copy_match_keys, found)
 
 
 def _lead_of(

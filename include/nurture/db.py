@@ -98,8 +98,7 @@ def run_often(conn: sa.Connection, statement: Statement, **parameters: Any) -> s
     if name not in prepared:
         names = list(dict.fromkeys(_PARAMETER.findall(statement)))
         numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).rstrip().rstrip(";")
-        with cursor(conn) as open_cursor:
-            open_cursor.execute(f"prepare {name} as {numbered}")
+        conn.exec_driver_sql(f"prepare {name} as {numbered}")
         prepared[name] = names
     wanted = ", ".join(f"%({parameter})s" for parameter in prepared[name])
     return conn.exec_driver_sql(f"execute {name} ({wanted})" if wanted else f"execute {name}", parameters)

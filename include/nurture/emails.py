@@ -55,10 +55,12 @@ class Rendered:
     language: str = "ja"
 
     @cached_property
-    def tags(self) -> frozenset[str]:
-        """The tags that stand in it; only these need values."""
+    def tags(self) -> Mapping[str, tuple[str, str]]:
+        """The tags that stand in it, with value and form of each; only these need values."""
         parts = "\n".join((self.subject, self.html, self.text))
-        return frozenset(match[0] for match in _TAG.finditer(parts) if match["mark"] == self.mark)
+        return {
+            match[0]: (match["value"], match["form"]) for match in _TAG.finditer(parts) if match["mark"] == self.mark
+        }
 
     def with_mark(self, mark: str) -> "Rendered":
         """Return the same email with the tags of another mark."""
@@ -137,12 +139,16 @@ def substitutions(rendered: Rendered, values: Mapping[str, str | None]) -> dict[
     lines = [company, raw["name"]] if company else [raw["name"]]
     raw["addressee"] = " ".join(lines)
     filled: dict[str, str] = {}
-    for value in VALUES:
-        forms = {"raw": raw[value], "html": html.escape(raw[value]), "url": quote(raw[value], safe="")}
-        if value == "addressee":
-            forms["html"] = "<br />".join(html.escape(line) for line in lines)
-        filled |= {f"-{rendered.mark}_{value}_{form}-": words for form, words in forms.items()}
-    return {tag: filled[tag] for tag in rendered.tags}
+    for tag, (value, form) in rendered.tags.items():
+        if form == "raw":
+            filled[tag] = raw[value]
+        elif form == "url":
+            filled[tag] = quote(raw[value], safe="")
+        elif value == "addressee":
+            filled[tag] = "<br />".join(html.escape(line) for line in lines)
+        else:
+            filled[tag] = html.escape(raw[value])
+    return filled
 
 
 def fill(rendered: Rendered, values: Mapping[str, str | None]) -> Rendered:

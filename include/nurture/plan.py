@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import blocks, calendars, db, planning, versions
+from nurture import calendars, db, planning, versions
 from nurture.definitions.plans import PlanEntry
 from nurture.definitions.products import Calendar, Product
 
@@ -39,8 +39,7 @@ def plan_due(
                 due_at=due, expires_at=expires, product=product.product,
             )  # fmt: skip
         if is_due:
-            has_blocks = blocks.guess(conn, product, entry.email, entry.to, as_of)
-            counted = planning.of_entry(conn, product, entry, kept, as_of, due, expires, has_blocks=has_blocks)
+            counted = planning.of_entry(conn, product, entry, kept, as_of, due, expires)
             for key, number in {"entries": 1, **counted._asdict()}.items():
                 totals[key] += number
     conn.commit()

@@ -34,24 +34,22 @@ def of_journey(
         return Planned(0, 0, 0)
     return _plan(
         conn, product, as_of, scenario=scenario, step=step, segment=scenario, email=email, mail_type=mail_type,
-        definition_hash=definition_hash, moments=moments, never_twice=False, has_blocks=False,
+        definition_hash=definition_hash, moments=moments, never_twice=False,
     )  # fmt: skip
 
 
 def of_entry(
     conn: sa.Connection, product: Product, entry: PlanEntry, definition_hash: str, as_of: datetime, due: datetime,
-    expires: datetime, *, has_blocks: bool,
+    expires: datetime,
 ) -> Planned:  # fmt: skip
     """Plan an entry of the plan for the members of its segment; a mail that somebody has had is not sent again.
 
-    An event is announced again by the same mail: its date is another. Where its mail has blocks, they were asked of
-    the members (`blocks.guess`).
+    An event is announced again by the same mail: its date is another.
     """
     return _plan(
         conn, product, as_of, scenario=None, step=entry.name, segment=entry.to, email=entry.email,
         mail_type=entry.mail_type, definition_hash=definition_hash,
         moments=[{"step_at": None, "due_at": due, "expires_at": expires}], never_twice=entry.mail_type != "event",
-        has_blocks=has_blocks,
     )  # fmt: skip
 
 
@@ -65,7 +63,6 @@ def sending_time(product: Product, calendar: Calendar, moment: datetime) -> tupl
 def _plan(
     conn: sa.Connection, product: Product, as_of: datetime, *, moments: list[dict[str, Any]], **asked: Any
 ) -> Planned:
-    db.run(conn, db.statements("blocks").create_blocks)
     found = db.run(
         conn, db.statements("planning").plan,
         product=product.product, zone=product.timezone, as_of=as_of, moments=db.json_rows(moments), **asked,
