@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-NO_DATABASE = "no database: what has run (in_flight, renamed steps) and the effect on leads were not looked at"
+NO_DATABASE = (
+    "no database: what has run (in_flight, renamed steps, plan days that passed) and the effect on leads were not "
+    "looked at"
+)
 
 
 class Week(NamedTuple):

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from nurture.definitions import changes, plan_lints, reach
+from nurture.definitions import changes, plan_lints
 from nurture.definitions.load import (
     EMAIL_PARTS,
     Shared,
@@ -194,10 +194,9 @@ def _proofread(
 def _journeys_and_plan(
     product: Product, pages: Mapping[str, Document], today: dt.date, past: Past | None
 ) -> Iterator[tuple[DefinitionProblem, bool]]:
-    """Yield what is wrong with ways, changes and dates, and whether it is a warning."""
+    """Yield what is wrong with changes and dates, and whether it is a warning."""
     page = pages[""]
     for name, scenario in product.scenarios.items():
-        yield from ((found, False) for found in reach.of_scenario(scenario, product, pages[name]))
         if past is not None:
             yield from ((found, False) for found in changes.of_scenario(scenario, pages[name], past))
     if past is not None:

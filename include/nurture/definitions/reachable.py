@@ -50,7 +50,7 @@ class Reader:
     def _nobody(self, path: YamlPath, condition: c.Condition) -> Iterator[_Found]:
         why = why_nobody(self._in_full(condition))
         if why is not None:
-            yield path, f"nobody can be here: {why}"
+            yield path, f"nobody can be here: it would need {why}"
 
     def journey(self, scenario: Scenario) -> Iterator[_Found]:
         """Yield what nobody can meet or take in a scenario."""
@@ -87,12 +87,14 @@ class Reader:
                 asked, at = (
                     (step.branch.if_, ("branch", "if")) if isinstance(step, Branch) else (step.wait_for, ("wait_for",))
                 )
+                if not any(inner for _, inner in ways(step)):
+                    yield here, "neither way has a step: take the step out, or write what differs"
                 before = set(sent)
                 for (below, inner), holds in zip(ways(step), (True, False), strict=True):
                     claims = alternatives(Claim(self._in_full(asked), holds)) or []
                     why = why_nobody(_all_of(self._in_full(asked), holds), [*lasting, *known], before)
                     if why is not None:
-                        yield (*here, *at), f"nobody takes the way of {below[-1]!r}: {why}"
+                        yield (*here, *at), f"nobody takes the way of {below[-1]!r}: it would need {why}"
                         continue
                     now = claims[0] if isinstance(step, Branch) and len(claims) == 1 else []
                     taken = set(before)
