@@ -5,7 +5,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
@@ -81,6 +81,14 @@ def statements(stage: str) -> SimpleNamespace:
 def run(conn: sa.Connection, statement: Statement, **parameters: Any) -> sa.CursorResult[*tuple[Any, ...]]:
     """Run a named statement with its parameters by name."""
     return conn.exec_driver_sql(statement, parameters)
+
+
+def stream(conn: sa.Connection, statement: Statement, **parameters: Any) -> Iterator[tuple[Any, ...]]:
+    """Run a statement and yield its rows, some thousands of them in memory at a time."""
+    with conn.connection.cursor("streamed") as opened:
+        opened.itersize = 10_000
+        opened.execute(statement, parameters)
+        yield from opened
 
 
 def often_name(statement: Statement) -> str:
