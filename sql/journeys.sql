@@ -284,7 +284,6 @@ followed as (
     update messages
     set
         email = mails.email,
-        variant = case when messages.email = mails.email then messages.variant end,
         mail_type = mails.mail_type,
         definition_hash = %(new_hash)s::text
     from moved
