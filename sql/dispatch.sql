@@ -183,10 +183,13 @@ limit 1;
 -- name: open_request
 -- The request, its members and the spent budget in one: committed before the call (N2).
 with request as (
-    insert into send_requests (product, email, content_hash, sending_domain, mark, member_count, at, is_probe)
+    insert into send_requests (
+        product, email, variant, content_hash, sending_domain, mark, member_count, at, is_probe
+    )
     select
         %(product)s::text,
         %(email)s::text,
+        %(variant)s::text,
         %(content_hash)s::text,
         %(domain)s::text,
         %(mark)s::text,

@@ -32,13 +32,15 @@ on conflict (kind, value, account_key) do update
 set record_count = account_evidence.record_count + excluded.record_count;
 
 -- name: name_readings
--- What the parts of kanji names are read as.
+-- What the parts of kanji names are read as: these parts, or all.
 select
     name_readings.part,
     name_readings.written,
     name_readings.reading,
     name_readings.shown_count
-from name_readings;
+from name_readings
+where %(written)s::text [] is null
+    or (name_readings.part in ('last', 'first') and name_readings.written = any(%(written)s::text []));
 
 -- name: add_name_readings
 -- What this batch shows of readings.
@@ -47,12 +49,14 @@ on conflict (part, written, reading) do update
 set shown_count = name_readings.shown_count + excluded.shown_count;
 
 -- name: name_parts
--- How often the parts of names occur.
+-- How often the parts of names occur: these parts, or all.
 select
     name_parts.part,
     name_parts.written,
     name_parts.record_count
-from name_parts;
+from name_parts
+where %(written)s::text [] is null
+    or (name_parts.part in ('last', 'first', 'word', 'all') and name_parts.written = any(%(written)s::text []));
 
 -- name: add_name_parts
 -- What this batch counts of them.
@@ -61,18 +65,24 @@ on conflict (part, written) do update
 set record_count = name_parts.record_count + excluded.record_count;
 
 -- name: known_records
--- Every record of the leads that share a block with the batch, oldest first; of a block the oldest 200 records, which
--- is more than a person's key can have and enough to see that a key is shared.
+-- Every record of the leads that share a block with the batch, oldest first. A block of more than `most` says nothing;
+-- of a key, whose `most` is negative, so many of the oldest are enough to see that it is shared.
 with found as (
     select looked_up.record_id
-    from unnest(%(blocks)s::bigint []) as wanted (block)
+    from unnest(%(blocks)s::bigint [], %(most)s::smallint []) as wanted (block, most)
     cross join lateral ( -- noqa: ST05
-        select match_keys.record_id
-        from match_keys
-        where match_keys.block = wanted.block
-        order by match_keys.block asc, match_keys.record_id asc
-        limit 200
+        select
+            sharing.record_id,
+            count(*) over () as record_count
+        from (
+            select match_keys.record_id
+            from match_keys
+            where match_keys.block = wanted.block
+            order by match_keys.block asc, match_keys.record_id asc
+            limit abs(wanted.most) + 1
+        ) as sharing
     ) as looked_up
+    where looked_up.record_count <= wanted.most or wanted.most < 0
     union
     select earlier.record_id
     from source_records as new

@@ -39,6 +39,7 @@ where
 update messages
 set
     email = %(email)s::text,
+    variant = case when messages.email = %(email)s::text then messages.variant end,
     mail_type = %(mail_type)s::text,
     definition_hash = %(definition_hash)s::text,
     first_due_at = %(due_at)s::timestamptz,

@@ -9,6 +9,7 @@ from sending import send
 
 from nurture import blocks
 from nurture.definitions.products import EmailTemplate, Product
+from nurture.effect import reworded
 
 MJML = """<mjml><mj-body><mj-section><mj-column><mj-text>
 {% if shown.factory %}FACTORY{% endif %}{% if shown.boss %}BOSS{% endif %}{{ lead.name }}
@@ -95,3 +96,22 @@ def test_an_email_is_not_sent_after_its_last_day(conn: sa.Connection):
     assert send(conn, Provider(), asked=asked) == {"accepted": 1}
     assert send(conn, Provider(), NOON + DAY, asked=asked) == {"expired": 1}
     assert rows(conn, "select outcome, reason from decisions") == [("never", "the email has expired")]
+
+
+def test_a_mail_is_reworded_when_a_variant_that_went_out_would_read_otherwise(conn: sa.Connection):
+    def with_words(old: str, new: str) -> Product:
+        thanks = ASKED.emails["thanks"]
+        other = thanks.model_copy(update={"mjml": thanks.mjml.replace(old, new)})
+        return ASKED.model_copy(update={"emails": {**ASKED.emails, "thanks": other}})
+
+    assert reworded(conn, ASKED) == []
+    for industry in ("manufacturing", "logistics"):
+        message(conn, lead(conn, industry=industry), occasion=f"plan/{industry}")
+    send(conn, Provider(), asked=ASKED)
+    assert reworded(conn, ASKED) == []
+    assert reworded(conn, with_words("FACTORY", "PLANT")) == ["thanks"]
+    assert reworded(conn, with_words("BOSS", "CHIEF")) == []  # nobody was sent it
+    assert reworded(conn, product()) == ["thanks"]  # it has no blocks any more
+    message(conn, lead(conn), occasion="plan/again")
+    send(conn, Provider(), asked=with_words("FACTORY{% endif %}", "FACTORY{% endif %}!"))
+    assert reworded(conn, ASKED) == ["thanks"]

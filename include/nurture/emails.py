@@ -64,6 +64,8 @@ class Rendered:
 
     def with_mark(self, mark: str) -> "Rendered":
         """Return the same email with the tags of another mark."""
+        if mark == self.mark:
+            return self
 
         def _marked(part: str) -> str:
             return _TAG.sub(
@@ -118,11 +120,10 @@ def render(product: Product, email: str, mark: str = FIXED_MARK, shown: Collecti
 
 def distinct(product: Product, email: str) -> dict[tuple[str, ...], Rendered]:
     """Render every variant of an email that reads differently from those before it, by the blocks that it shows."""
-    found: dict[str, tuple[tuple[str, ...], Rendered]] = {}
+    found: dict[Rendered, tuple[str, ...]] = {}
     for shown in product.emails[email].terms.variants():
-        rendered = render(product, email, shown=shown)
-        found.setdefault(rendered.hash(), (shown, rendered))
-    return dict(found.values())
+        found.setdefault(render(product, email, shown=shown), shown)
+    return {shown: rendered for rendered, shown in found.items()}
 
 
 def substitutions(rendered: Rendered, values: Mapping[str, str | None]) -> dict[str, str]:
@@ -243,6 +244,8 @@ def _environment(layout: tuple[tuple[str, str], ...], escape: bool) -> Immutable
 
 
 def _jinja(product: Product, source: str, names: Mapping[str, Any], place: str, escape: bool = False) -> str:
+    if "{" not in source:  # most subjects: nothing to compile
+        return source.replace("\r\n", "\n").replace("\r", "\n")
     jinja = environment(product, escape)
     try:
         return _template(jinja, source, place).render(names)

@@ -141,6 +141,7 @@ create table nurture.send_requests (
     request_id bigint generated always as identity primary key,
     product text not null,
     email text not null,
+    variant text,                        -- as its messages have it
     content_hash text not null references nurture.contents (content_hash),
     sending_domain text not null,
     mark text not null,                  -- the random mark of the batch's substitution tags

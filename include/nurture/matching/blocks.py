@@ -11,7 +11,10 @@ from nurture.matching.names import Name
 from nurture.matching.readings import Readings, canonical
 
 MOST_IN_A_BLOCK = 60  # people; a larger block says nothing about one: only exact keys are looked at in it
-KEY, LIKE, KANJI, SPOKEN = range(4)  # what a block is good for: finding again, a pair, a pair across scripts alone
+MOST_BEARERS = 4  # people; of a name that more have, wherever they are, nobody is asked
+MOST_OF_A_KEY = 200  # records; more than a person's key can have, and enough to see that a key is shared
+# What a block is good for: finding again, a pair by a key, a pair, a pair where few share it, a pair across scripts.
+KEY, SAME, LIKE, RARE, KANJI, SPOKEN = range(6)
 # What is for kanji on the one side and a reading on the other alone: the initials of both parts; the first letter for a
 # reading in one word; and for kanji whose kana are in one word.
 ACROSS = ("initials_read", "letter_read", "letter_of_one")
@@ -24,6 +27,28 @@ class Blocks(NamedTuple):
     number: np.ndarray
     row: np.ndarray
     kind: np.ndarray
+
+    def after(self, earlier: "Blocks", count: int) -> "Blocks":
+        """Return these blocks with those of so many rows that stand before."""
+        return Blocks(
+            np.concatenate([earlier.number, self.number]),
+            np.concatenate([earlier.row, self.row + np.int32(count)]),
+            np.concatenate([earlier.kind, self.kind]),
+        )
+
+    def kept(self) -> np.ndarray:
+        """Return the numbers by which the rows are found again: kanji by a reading and a reading by kanji alone."""
+        return np.where(self.kind == SPOKEN, ~self.number, self.number)
+
+    def asked(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers by which these rows find others, each once, and how many records one may have.
+
+        Of a key the oldest of more records are asked; any other block that has more says nothing.
+        """
+        number, first = np.unique(np.where(self.kind == KANJI, ~self.number, self.number), return_index=True)
+        kind = self.kind[first]
+        most = np.where(kind == RARE, MOST_BEARERS, MOST_IN_A_BLOCK)
+        return number, np.where((kind == KEY) | (kind == SAME), -MOST_OF_A_KEY, most)
 
 
 def hashed(*block: str) -> int:
@@ -69,8 +94,12 @@ def blocks_of(rows: Sequence[Row], readings: Readings) -> Blocks:
     remembered: dict[tuple[str, str], tuple[int, ...]] = {}
     keys: list[int] = []
     key_rows: list[int] = []
-    exact: list[int] = []
-    exact_rows: list[int] = []
+    same: list[int] = []
+    same_rows: list[int] = []
+    near: list[int] = []
+    near_rows: list[int] = []
+    bearers: list[int] = []
+    bearer_rows: list[int] = []
     wheres: list[int] = []
     where_rows: list[int] = []
     where_names: list[int] = []
@@ -92,16 +121,18 @@ def blocks_of(rows: Sequence[Row], readings: Readings) -> Blocks:
             found = remembered.get((row.mailbox, row.domain))
             if found is None:
                 found = remembered[row.mailbox, row.domain] = _of_mailbox(row.mailbox, row.local, row.domain)
-            exact += found
-            exact_rows += [at] * len(found)
+            same.append(found[0])
+            same_rows.append(at)
+            near += found[1:]
+            near_rows += [at] * (len(found) - 1)
         if row.mobile:
-            exact.append(number("mobile", row.mobile))
-            exact_rows.append(at)
+            same.append(number("mobile", row.mobile))
+            same_rows.append(at)
         name = row.name
         if name is None:
             continue
-        exact.append(number("name", name.key or min(name.forms, default="")))
-        exact_rows.append(at)
+        bearers.append(number("name", name.key or min(name.forms, default="")))
+        bearer_rows.append(at)
         places = [number("account", row.account)] if row.account else []
         if row.phone:
             places.append(number("phone", row.phone))
@@ -122,16 +153,18 @@ def blocks_of(rows: Sequence[Row], readings: Readings) -> Blocks:
     of_word = np.repeat(ends[:-1][names] if len(names) else names, lengths) + _counted(lengths)
     return Blocks(
         np.concatenate([
-            np.array(keys, dtype=np.int64), np.array(exact, dtype=np.int64),
+            *(np.array(numbers, dtype=np.int64) for numbers in (keys, same, near, bearers)),
             _mixed(np.array(wheres, dtype=np.int64)[of_where], np.array(words.numbers, dtype=np.int64)[of_word]),
             _mixed(np.array(head_wheres, dtype=np.int64), np.array(heads, dtype=np.int64)),
         ]),
         np.concatenate([
-            np.array(key_rows, dtype=np.int32), np.array(exact_rows, dtype=np.int32),
+            *(np.array(places, dtype=np.int32) for places in (key_rows, same_rows, near_rows, bearer_rows)),
             np.array(where_rows, dtype=np.int32)[of_where], np.array(head_rows, dtype=np.int32),
         ]),
         np.concatenate([
-            np.full(len(keys), KEY, dtype=np.int8), np.full(len(exact), LIKE, dtype=np.int8),
+            np.repeat(
+                np.array([KEY, SAME, LIKE, RARE], dtype=np.int8), [len(keys), len(same), len(near), len(bearers)]
+            ),
             np.array(words.kinds, dtype=np.int8)[of_word], np.full(len(heads), KANJI, dtype=np.int8),
         ]),
     )  # fmt: skip
@@ -139,8 +172,11 @@ def blocks_of(rows: Sequence[Row], readings: Readings) -> Blocks:
 
 def _of_mailbox(mailbox: str, local: str, domain: str) -> tuple[int, ...]:
     found = [hashed("mailbox", mailbox)]
-    if len(local) > 4:
-        found.append(hashed("local", local))
+    if len(local) > 3:
+        host = mailbox.partition("@")[2].partition(".")[0]
+        found += [hashed("local", local, host[:3], ""), hashed("local", local, "", host[-3:])]
+        if len(host) < 7:  # gmial begins and ends otherwise than gmail
+            found.append(hashed("local", local, "".join(sorted(host))))
     if domain and len(local) > 3:
         found += [hashed("begins", domain, local[:3]), hashed("ends", domain, local[-4:])]
     return tuple(found)
@@ -149,7 +185,7 @@ def _of_mailbox(mailbox: str, local: str, domain: str) -> tuple[int, ...]:
 def spellings(name: Name, readings: Readings) -> tuple[set[tuple[str, str]], bool]:
     """Return what a name shares with its other spellings, and whether only a mailbox can say how it is read.
 
-    These are its first kanji, its words, its initials, and what is `ACROSS`.
+    These are its kanji, whole and by part, its words, its initials, and what is `ACROSS`.
     """
     found: set[tuple[str, str]] = set()
     words = [canonical(word) if len(word) > 1 else word for word in name.words or name.parts]
@@ -164,7 +200,7 @@ def spellings(name: Name, readings: Readings) -> tuple[set[tuple[str, str]], boo
         initials = "".join(sorted(part[0] for part in name.parts))
         return found | {("initials_read", initials)} | {("letter_of_one", form[0]) for form in name.forms}, False
     last, first = (name.last, name.first) if name.first else readings.split(name.key)
-    found |= {("kanji", part[0]) for part in (last or name.key, first) if part}
+    found |= {("kanji", part) for part in (name.key, last, first) if part}
     if name.forms:
         kinds = ("letter_read",) if name.parts else ("letter_read", "letter_of_one")
         return found | {(kind, form[0]) for kind in kinds for form in name.forms}, False
@@ -184,8 +220,10 @@ def pairs_of(blocks: Blocks, people: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     A block of too many people gives none.
     """
-    like = blocks.kind == LIKE
-    found = [_within(*_once(blocks.number[like], blocks.row[like], people))]
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for kinds, most in (((SAME, LIKE), MOST_IN_A_BLOCK), ((RARE,), MOST_BEARERS)):
+        here = np.isin(blocks.kind, kinds)
+        found.append(_within(*_once(blocks.number[here], blocks.row[here], people), most))
     sides = [
         _once(blocks.number[side], blocks.row[side], people) for side in (blocks.kind == KANJI, blocks.kind == SPOKEN)
     ]
@@ -208,11 +246,11 @@ def _once(number: np.ndarray, row: np.ndarray, people: np.ndarray) -> tuple[np.n
     return number[first], row[first]
 
 
-def _within(number: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _within(number: np.ndarray, row: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     starts, sizes = _groups(number)
     ends = np.repeat(starts + sizes, sizes)
     here = np.arange(len(number))
-    later = np.where(np.repeat(sizes, sizes) <= MOST_IN_A_BLOCK, ends - here - 1, 0)
+    later = np.where(np.repeat(sizes, sizes) <= most, ends - here - 1, 0)
     one = np.repeat(here, later)
     return row[one], row[one + 1 + _counted(later)]
 
