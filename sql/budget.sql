@@ -8,7 +8,8 @@ with people as (
     inner join leads on messages.lead_id = leads.lead_id
     where
         messages.product = %(product)s::text
-        and messages.status = 'planned'
+        and messages.sent_at is null
+        and messages.ended_reason is null
         and messages.planned_at = %(as_of)s::timestamptz
 ),
 

@@ -98,13 +98,15 @@ on conflict (content_hash) do nothing;
 -- name: create_claim
 -- What this claim holds: one row a message, gone with the transaction's end.
 create temporary table if not exists claim (
-    message_id bigint primary key,
+    message_id bigint not null,
     due_at timestamptz,
     person_id bigint not null,
     account_id bigint,
     address_id bigint not null,
     address text not null,
     domain text not null,
+    name text,
+    company text,
     mail_type text not null,
     occasion_mark text not null,
     unmailable_reason text,
@@ -119,7 +121,7 @@ create temporary table if not exists claim (
 -- Take due messages of one batch, in their order from where the last claim ended; what another worker holds is left to
 -- it. A message whose values are too long for substitution tags goes alone, in a pass of its own.
 insert into claim (
-    message_id, due_at, person_id, account_id, address_id, address, domain, mail_type, occasion_mark,
+    message_id, due_at, person_id, account_id, address_id, address, domain, name, company, mail_type, occasion_mark,
     unmailable_reason, position
 )
 select
@@ -130,6 +132,8 @@ select
     locked.address_id,
     locked.address,
     locked.domain,
+    locked.name,
+    locked.company,
     locked.mail_type,
     %(occasion_mark)s::text,
     locked.unmailable_reason,
@@ -143,6 +147,8 @@ from (
         addresses.address_id,
         addresses.address,
         addresses.domain,
+        people.name,
+        people.company,
         messages.mail_type,
         addresses.unmailable_reason
     from messages
@@ -237,11 +243,10 @@ select
     claim.message_id,
     claim.address,
     claim.occasion_mark,
-    leads.name,
-    leads.company
+    claim.name,
+    claim.company
 from request
 cross join claim
-inner join leads on claim.person_id = leads.lead_id
 where claim.outcome is null
 order by claim.position;
 

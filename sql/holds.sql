@@ -134,12 +134,14 @@ reactions as (
     select
         events.type,
         count(distinct events.message_id) as number
-    from requests
-    inner join send_attempts on requests.request_id = send_attempts.request_id
-    inner join messages
-        on send_attempts.message_id = messages.message_id and requests.request_id = messages.request_id
-    inner join events on messages.message_id = events.message_id
-    where requests.status in ('accepted', 'settled') and events.type in ('bounced', 'complained', 'blocked')
+    from events
+    cross join since
+    inner join messages on events.message_id = messages.message_id
+    inner join requests on messages.request_id = requests.request_id
+    where
+        events.type in ('bounced', 'complained', 'blocked')
+        and events.occurred_at > since.moment - interval '1 minute'
+        and requests.status in ('accepted', 'settled')
     group by events.type
 ),
 

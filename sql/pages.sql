@@ -26,7 +26,7 @@ waiting as (
         order by decisions.decision_id desc
         limit 1
     ) as newest
-    where messages.status = 'planned'
+    where messages.sent_at is null and messages.ended_reason is null
     group by messages.product, newest.reason
 )
 

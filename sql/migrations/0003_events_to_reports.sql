@@ -42,6 +42,7 @@ create table nurture.events (
 create table nurture.events_default partition of nurture.events default;
 create index events_by_lead on nurture.events (lead_id, product, occurred_at);
 create index events_by_message on nurture.events (message_id) where message_id is not null;
+create index events_against on nurture.events (occurred_at) where type in ('bounced', 'complained', 'blocked');
 
 -- The same event twice, by the provider's id or by its natural key.
 create table nurture.event_keys (
