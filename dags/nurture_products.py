@@ -11,10 +11,10 @@ from nurture.problem import Problem
 LABELS = {
     "sources": "land",
     "consolidate": "consolidate",
+    "events": "pull",
     "segments": "select",
     "journeys": "plan",
     "dispatch": "dispatch",
-    "events": "pull",
     "scoring": "rescore",
     "handoff": "push",
     "reporting": "report",

@@ -6,6 +6,7 @@ with answered as (
         status = 'accepted',
         answer = %(answer)s::text,
         answered_at = %(at)s::timestamptz,
+        answer_number = (select max(newest.request_id) from send_requests as newest),
         provider_request_id = %(provider_request_id)s::text
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status in ('in_flight', 'unknown')
     returning send_requests.request_id
@@ -14,13 +15,21 @@ with answered as (
 update messages
 set status = 'accepted', accepted_at = %(at)s::timestamptz
 from answered
-where messages.request_id = answered.request_id and messages.status in ('sending', 'unknown');
+inner join send_attempts on answered.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = answered.request_id
+    and messages.status in ('sending', 'unknown');
 
 -- name: record_unknown
 -- Nobody knows what became of the request (N3).
 with answered as (
     update send_requests
-    set status = 'unknown', answer = %(answer)s::text, answered_at = %(at)s::timestamptz
+    set
+        status = 'unknown',
+        answer = %(answer)s::text,
+        answered_at = %(at)s::timestamptz,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'in_flight'
     returning send_requests.request_id
 )
@@ -28,7 +37,11 @@ with answered as (
 update messages
 set status = 'unknown'
 from answered
-where messages.request_id = answered.request_id and messages.status = 'sending';
+inner join send_attempts on answered.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = answered.request_id
+    and messages.status = 'sending';
 
 -- name: record_not_sent
 -- The provider said no, or was not reached: the bad recipients are refused, the rest is planned as before.
@@ -37,7 +50,8 @@ with answered as (
     set
         status = case when cardinality(%(refused)s::bigint []) > 0 then 'refused' else 'returned' end,
         answer = %(answer)s::text,
-        answered_at = %(at)s::timestamptz
+        answered_at = %(at)s::timestamptz,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status in ('in_flight', 'unknown')
     returning send_requests.request_id, send_requests.product, send_requests.sending_domain
 ),
@@ -46,8 +60,10 @@ refused as (
     update messages
     set status = 'refused'
     from answered
+    inner join send_attempts on answered.request_id = send_attempts.request_id
     where
-        messages.request_id = answered.request_id
+        messages.message_id = send_attempts.message_id
+        and messages.request_id = answered.request_id
         and messages.status in ('sending', 'unknown')
         and messages.message_id = any(%(refused)s::bigint [])
     returning messages.message_id
@@ -57,8 +73,10 @@ returned as (
     update messages
     set status = 'planned', request_id = null, content_hash = null, consent_id = null, sent_at = null
     from answered
+    inner join send_attempts on answered.request_id = send_attempts.request_id
     where
-        messages.request_id = answered.request_id
+        messages.message_id = send_attempts.message_id
+        and messages.request_id = answered.request_id
         and messages.status in ('sending', 'unknown')
         and not (messages.message_id = any(%(refused)s::bigint []))
     returning messages.message_id

@@ -5,7 +5,8 @@ with expired as (
     set status = 'expired', ended_reason = 'expired'
     where
         messages.product = %(product)s::text
-        and messages.status = 'planned'
+        and messages.sent_at is null
+        and messages.ended_reason is null
         and (messages.expires_at <= %(at)s::timestamptz or messages.email = any(%(past_emails)s::text []))
         and messages.due_at <= %(as_of)s::timestamptz
     returning messages.message_id, messages.email
@@ -30,7 +31,8 @@ with moved as (
     set due_at = %(until)s::timestamptz
     where
         messages.product = %(product)s::text
-        and messages.status = 'planned'
+        and messages.sent_at is null
+        and messages.ended_reason is null
         and messages.due_at <= %(as_of)s::timestamptz
     returning messages.message_id
 ),
@@ -64,7 +66,8 @@ select
 from messages
 where
     messages.product = %(product)s::text
-    and messages.status = 'planned'
+    and messages.sent_at is null
+    and messages.ended_reason is null
     and messages.due_at <= %(as_of)s::timestamptz
 group by messages.email
 order by min(messages.due_at), messages.email;
@@ -73,32 +76,16 @@ order by min(messages.due_at), messages.email;
 -- For which occasions an email is due in a variant, the longest waiting first: a request is of one occasion.
 select messages.occasion
 from messages
+left join chosen on messages.message_id = chosen.message_id
 where
     messages.product = %(product)s::text
     and messages.email = %(email)s::text
-    and (%(variant)s::text is null or messages.variant = %(variant)s::text)
-    and messages.status = 'planned'
+    and (%(variant)s::text is null or chosen.variant = %(variant)s::text)
+    and messages.sent_at is null
+    and messages.ended_reason is null
     and messages.due_at <= %(as_of)s::timestamptz
 group by messages.occasion
 order by min(messages.due_at), messages.occasion;
-
--- name: recent_requests
--- The product's newest requests that say whether the provider answers; a refusal does not say that it sends (N3).
-select
-    send_requests.status,
-    send_requests.is_probe,
-    send_requests.at,
-    send_requests.member_count
-from send_requests
-where send_requests.product = %(product)s::text and send_requests.status in ('accepted', 'unknown', 'settled')
-order by send_requests.request_id desc
-limit 2;
-
--- name: stranded
--- How many messages of the product nobody knows of.
-select coalesce(sum(send_requests.member_count), 0) as unknown
-from send_requests
-where send_requests.product = %(product)s::text and send_requests.status = 'unknown';
 
 -- name: keep_content
 -- The rendered words, once.
@@ -112,6 +99,7 @@ on conflict (content_hash) do nothing;
 -- What this claim holds: one row a message, gone with the transaction's end.
 create temporary table if not exists claim (
     message_id bigint primary key,
+    due_at timestamptz,
     person_id bigint not null,
     account_id bigint,
     address_id bigint not null,
@@ -128,28 +116,28 @@ create temporary table if not exists claim (
 ) on commit delete rows;
 
 -- name: lock_due
--- Take due messages of one batch with their people and addresses; what another worker holds is left to it. A message
--- whose values are too long for substitution tags goes alone, in a pass of its own.
+-- Take due messages of one batch, in their order from where the last claim ended; what another worker holds is left to
+-- it. A message whose values are too long for substitution tags goes alone, in a pass of its own.
 insert into claim (
-    message_id, person_id, account_id, address_id, address, domain, mail_type, occasion_mark, unmailable_reason,
-    position
+    message_id, due_at, person_id, account_id, address_id, address, domain, mail_type, occasion_mark,
+    unmailable_reason, position
 )
 select
     locked.message_id,
+    locked.due_at,
     locked.person_id,
     locked.account_id,
     locked.address_id,
     locked.address,
     locked.domain,
     locked.mail_type,
-    left(encode(sha256(convert_to(locked.product || '/' || locked.occasion, 'UTF8')), 'hex'), 16) as occasion_mark,
+    %(occasion_mark)s::text,
     locked.unmailable_reason,
     row_number() over ()
 from (
     select
         messages.message_id,
-        messages.product,
-        messages.occasion,
+        messages.due_at,
         people.lead_id as person_id,
         people.account_id,
         addresses.address_id,
@@ -161,26 +149,41 @@ from (
     inner join leads as originals on messages.lead_id = originals.lead_id
     inner join leads as people on coalesce(originals.merged_into, originals.lead_id) = people.lead_id
     inner join addresses on messages.address_id = addresses.address_id
+    left join chosen on messages.message_id = chosen.message_id
     where
         messages.product = %(product)s::text
         and messages.email = %(email)s::text
         and messages.occasion = %(occasion)s::text
-        and (%(variant)s::text is null or messages.variant = %(variant)s::text)
-        and messages.status = 'planned'
+        and (%(variant)s::text is null or chosen.variant = %(variant)s::text)
+        and messages.sent_at is null
+        and messages.ended_reason is null
         and messages.due_at <= %(as_of)s::timestamptz
+        and (messages.due_at, messages.message_id) > (%(after)s::timestamptz, %(after_id)s::bigint)
         and (octet_length(concat(people.name, people.company)) > %(long)s::integer) = %(is_alone)s::boolean
     order by messages.due_at asc, messages.message_id asc
     limit %(at_most)s::integer
-    for no key update of messages, people, addresses skip locked
+    for no key update of messages skip locked
 ) as locked;
+
+-- name: last_taken
+-- Where this claim ended.
+select
+    claim.due_at,
+    claim.message_id
+from claim
+order by claim.position desc
+limit 1;
 
 -- name: open_request
 -- The request, its members and the spent budget in one: committed before the call (N2).
 with request as (
-    insert into send_requests (product, email, content_hash, sending_domain, mark, member_count, at, is_probe)
+    insert into send_requests (
+        product, email, variant, content_hash, sending_domain, mark, member_count, at, is_probe
+    )
     select
         %(product)s::text,
         %(email)s::text,
+        %(variant)s::text,
         %(content_hash)s::text,
         %(domain)s::text,
         %(mark)s::text,
@@ -209,6 +212,7 @@ sending as (
         status = 'sending',
         request_id = request.request_id,
         content_hash = %(content_hash)s::text,
+        variant = %(variant)s::text,
         consent_id = claim.consent_id,
         sent_at = %(at)s::timestamptz
     from request
@@ -245,4 +249,7 @@ order by claim.position;
 -- When the next planned message of the product is due; null when none is.
 select min(messages.due_at)
 from messages
-where messages.product = %(product)s::text and messages.status = 'planned';
+where
+    messages.product = %(product)s::text
+    and messages.sent_at is null
+    and messages.ended_reason is null;

@@ -326,7 +326,8 @@ settled as (
         status = 'settled',
         answered_at = coalesce(send_requests.answered_at, %(as_of)s::timestamptz),
         settled_at = %(as_of)s::timestamptz,
-        settled_by = 'event'
+        settled_by = 'event',
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     from proven
     where send_requests.request_id = proven.request_id and send_requests.status = 'unknown'
     returning send_requests.request_id, send_requests.at
@@ -347,7 +348,11 @@ told as (
 update messages
 set status = 'accepted', accepted_at = settled.at
 from settled
-where messages.request_id = settled.request_id and messages.status = 'unknown';
+inner join send_attempts on settled.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = settled.request_id
+    and messages.status = 'unknown';
 
 -- name: mark_taken
 -- The batch is taken, with the reason beside what could not be read.

@@ -63,13 +63,15 @@ returning holds.scope, holds.key, holds.reason;
 with due as (
     select messages.message_id
     from messages
+    left join chosen on messages.message_id = chosen.message_id
     where
         messages.product = %(product)s::text
-        and messages.status = 'planned'
+        and messages.sent_at is null
+        and messages.ended_reason is null
         and messages.due_at <= %(as_of)s::timestamptz
         and (%(email)s::text is null or messages.email = %(email)s::text)
         and (%(occasion)s::text is null or messages.occasion = %(occasion)s::text)
-        and (%(variant)s::text is null or messages.variant = %(variant)s::text)
+        and (%(variant)s::text is null or chosen.variant = %(variant)s::text)
 ),
 
 explained as (
@@ -95,7 +97,7 @@ select count(*) as held from due;
 
 -- name: rates
 -- What became of the mails of a product, or of a sending domain, since a moment and since the last resume: of how
--- many accepted, and how many refused or without an answer.
+-- many accepted, and how many refused. What one outage may leave without an answer is no error: a probe ends it (N3).
 with since as (
     select
         greatest(
@@ -133,7 +135,9 @@ reactions as (
         events.type,
         count(distinct events.message_id) as number
     from requests
-    inner join messages on requests.request_id = messages.request_id
+    inner join send_attempts on requests.request_id = send_attempts.request_id
+    inner join messages
+        on send_attempts.message_id = messages.message_id and requests.request_id = messages.request_id
     inner join events on messages.message_id = events.message_id
     where requests.status in ('accepted', 'settled') and events.type in ('bounced', 'complained', 'blocked')
     group by events.type
@@ -142,7 +146,9 @@ reactions as (
 refusals as (
     select count(*) as number
     from requests
-    inner join messages on requests.request_id = messages.request_id
+    inner join send_attempts on requests.request_id = send_attempts.request_id
+    inner join messages
+        on send_attempts.message_id = messages.message_id and requests.request_id = messages.request_id
     where requests.status = 'refused' and messages.status = 'refused'
 )
 
@@ -150,7 +156,9 @@ select
     coalesce(sum(requests.member_count) filter (where requests.status in ('accepted', 'settled')), 0) as accepted,
     coalesce(sum(requests.member_count) filter (where requests.status in ('accepted', 'settled', 'unknown')), 0)
     + (select refusals.number from refusals) as tried,
-    coalesce(sum(requests.member_count) filter (where requests.status = 'unknown'), 0)
+    greatest(
+        coalesce(sum(requests.member_count) filter (where requests.status = 'unknown'), 0) - %(outage)s::integer, 0
+    )
     + (select refusals.number from refusals) as errors,
     coalesce((select reactions.number from reactions where reactions.type = 'bounced'), 0) as bounced,
     coalesce((select reactions.number from reactions where reactions.type = 'complained'), 0) as complained,

@@ -259,14 +259,61 @@ select
 from cancelled;
 
 -- name: move_on
--- A changed definition takes those under way to its step of the same name.
-update enrollments
-set definition_hash = %(new_hash)s::text
-where
-    enrollments.product = %(product)s::text
-    and enrollments.scenario = %(scenario)s::text
-    and enrollments.definition_hash = %(old_hash)s::text
-    and enrollments.ended_at is null;
+-- A changed definition takes those under way to its step of the same name, and what is planned for them with it:
+-- another mail takes the place of the old one, and where the step sends none any more, nothing is sent (N5).
+with moved as (
+    update enrollments
+    set definition_hash = %(new_hash)s::text
+    where
+        enrollments.product = %(product)s::text
+        and enrollments.scenario = %(scenario)s::text
+        and enrollments.definition_hash = %(old_hash)s::text
+        and enrollments.ended_at is null
+    returning enrollments.enrollment_id
+),
+
+mails as (
+    select
+        asked.step,
+        asked.email,
+        asked.mail_type
+    from jsonb_to_recordset(%(mails)s::jsonb) as asked (step text, email text, mail_type text)
+),
+
+followed as (
+    update messages
+    set
+        email = mails.email,
+        variant = case when messages.email = mails.email then messages.variant end,
+        mail_type = mails.mail_type,
+        definition_hash = %(new_hash)s::text
+    from moved
+    cross join mails
+    where
+        messages.enrollment_id = moved.enrollment_id
+        and messages.status = 'planned'
+        and messages.step = mails.step
+        and (messages.email <> mails.email or messages.mail_type <> mails.mail_type)
+),
+
+cancelled as (
+    update messages
+    set status = 'cancelled', ended_reason = 'withdrawn'
+    from moved
+    where
+        messages.enrollment_id = moved.enrollment_id
+        and messages.status = 'planned'
+        and messages.step not in (select mails.step from mails)
+    returning messages.message_id
+)
+
+insert into decisions (message_id, outcome, reason, at)
+select
+    cancelled.message_id,
+    'never',
+    'withdrawn',
+    %(as_of)s::timestamptz
+from cancelled;
 
 -- name: arrivals
 -- Since which moments people stand at a step; a calendar turns each into when it is over or when a mail is due.

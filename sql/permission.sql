@@ -4,17 +4,8 @@ insert into budgets (scope, key, day)
 values ('product', %(product)s::text, %(day)s::date), ('domain', %(domain)s::text, %(day)s::date)
 on conflict (scope, key, day) do nothing;
 
--- name: lock_accounts
--- Where one company's people are counted, two claims count them one after the other; in order, so that none waits
--- for ever.
-select accounts.account_id
-from accounts
-where accounts.account_id in (select claim.account_id from claim)
-order by accounts.account_id
-for no key update;
-
--- name: lock_budgets
--- Nobody else spends from the day's budgets until this claim is committed.
+-- name: spent_budgets
+-- What was claimed today; nobody else claims until this claim is committed.
 select
     budgets.scope,
     budgets.claimed
@@ -24,9 +15,7 @@ where
     and (
         (budgets.scope = 'product' and budgets.key = %(product)s::text)
         or (budgets.scope = 'domain' and budgets.key = %(domain)s::text)
-    )
-order by budgets.scope, budgets.key
-for no key update;
+    );
 
 -- name: judge
 -- Permission at the last moment (N4), in a statement of its own so that it sees what others committed meanwhile.
@@ -59,25 +48,31 @@ acts_just_in as (
 standing as (
     select
         ids.message_id,
-        ids.mail_type,
-        opt_outs.opt_out_id
+        ids.mail_type as asked,
+        opt_outs.product,
+        opt_outs.mail_type,
+        opt_outs.told_provider_at is not null as is_told
     from ids
     inner join opt_outs on ids.lead_id = opt_outs.lead_id
     where opt_outs.ended_at is null
-    union
+    union all
     select
         claim.message_id,
-        claim.mail_type,
-        opt_outs.opt_out_id
+        claim.mail_type as asked,
+        opt_outs.product,
+        opt_outs.mail_type,
+        opt_outs.told_provider_at is not null as is_told
     from claim
     inner join opt_outs on claim.address_id = opt_outs.address_id
     where opt_outs.ended_at is null
-    union
+    union all
     -- ended, but the provider, who was told, would drop the mail until it is told again
     select
         claim.message_id,
-        claim.mail_type,
-        opt_outs.opt_out_id
+        claim.mail_type as asked,
+        opt_outs.product,
+        opt_outs.mail_type,
+        true as is_told
     from claim
     inner join opt_outs on claim.address_id = opt_outs.address_id
     where opt_outs.ended_at is not null and opt_outs.told_provider_at is not null
@@ -86,18 +81,17 @@ standing as (
 refusals as (
     select
         standing.message_id,
-        min(opt_outs.product || ' × ' || opt_outs.mail_type) as cell
+        min(standing.product || ' × ' || standing.mail_type) as cell
     from standing
-    inner join opt_outs on standing.opt_out_id = opt_outs.opt_out_id
     left join acts_just_in
         on
             standing.message_id = acts_just_in.message_id
-            and opt_outs.product = acts_just_in.product
-            and opt_outs.mail_type = acts_just_in.mail_type
+            and standing.product = acts_just_in.product
+            and standing.mail_type = acts_just_in.mail_type
     where
-        opt_outs.product in ('*', %(product)s::text)
-        and opt_outs.mail_type in ('*', standing.mail_type)
-        and (opt_outs.told_provider_at is not null or coalesce(acts_just_in.is_refusal, true))
+        standing.product in ('*', %(product)s::text)
+        and standing.mail_type in ('*', standing.asked)
+        and (standing.is_told or coalesce(acts_just_in.is_refusal, true))
     group by standing.message_id
 ),
 

@@ -6,7 +6,8 @@ with cancelled as (
     where
         messages.product = %(product)s::text
         and messages.scenario is null
-        and messages.status = 'planned'
+        and messages.sent_at is null
+        and messages.ended_reason is null
         and not (messages.step = any(%(entries)s::text []))
     returning messages.message_id
 ),
@@ -27,13 +28,18 @@ select count(*) from cancelled;
 -- Which entries have messages that are planned and not sent.
 select distinct messages.step
 from messages
-where messages.product = %(product)s::text and messages.scenario is null and messages.status = 'planned';
+where
+    messages.product = %(product)s::text
+    and messages.scenario is null
+    and messages.sent_at is null
+    and messages.ended_reason is null;
 
 -- name: follow_entry
 -- What is planned and not sent follows its entry when that was changed: its date, its mail, its mail type.
 update messages
 set
     email = %(email)s::text,
+    variant = case when messages.email = %(email)s::text then messages.variant end,
     mail_type = %(mail_type)s::text,
     definition_hash = %(definition_hash)s::text,
     first_due_at = %(due_at)s::timestamptz,
@@ -42,7 +48,8 @@ set
 where
     messages.product = %(product)s::text
     and messages.occasion = 'plan/' || %(entry)s::text
-    and messages.status = 'planned'
+    and messages.sent_at is null
+    and messages.ended_reason is null
     and messages.definition_hash <> %(definition_hash)s::text;
 
 -- name: count_entries

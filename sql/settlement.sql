@@ -2,7 +2,11 @@
 -- A request whose worker is gone: older than the POST's time-out plus 60 s, its answer will not come any more (N3).
 with given_up as (
     update send_requests
-    set status = 'unknown', answer = 'no answer was recorded', answered_at = %(at)s::timestamptz
+    set
+        status = 'unknown',
+        answer = 'no answer was recorded',
+        answered_at = %(at)s::timestamptz,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where
         send_requests.product = %(product)s::text
         and send_requests.status = 'in_flight'
@@ -13,7 +17,11 @@ with given_up as (
 update messages
 set status = 'unknown'
 from given_up
-where messages.request_id = given_up.request_id and messages.status = 'sending';
+inner join send_attempts on given_up.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = given_up.request_id
+    and messages.status = 'sending';
 
 -- name: unknown_requests
 -- What is to be settled: up to three members to look for, and whether the provider has told of it or of a later
@@ -69,7 +77,11 @@ order by send_requests.request_id;
 -- One accepted member settles its request: every member was taken.
 with settled as (
     update send_requests
-    set status = 'settled', settled_at = %(at)s::timestamptz, settled_by = %(settled_by)s::text
+    set
+        status = 'settled',
+        settled_at = %(at)s::timestamptz,
+        settled_by = %(settled_by)s::text,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'unknown'
     returning send_requests.request_id, send_requests.at
 )
@@ -77,13 +89,21 @@ with settled as (
 update messages
 set status = 'accepted', accepted_at = settled.at
 from settled
-where messages.request_id = settled.request_id and messages.status = 'unknown';
+inner join send_attempts on settled.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = settled.request_id
+    and messages.status = 'unknown';
 
 -- name: settle_planned
 -- It was not taken: its members are planned again, and judged again.
 with settled as (
     update send_requests
-    set status = 'settled', settled_at = %(at)s::timestamptz, settled_by = %(settled_by)s::text
+    set
+        status = 'settled',
+        settled_at = %(at)s::timestamptz,
+        settled_by = %(settled_by)s::text,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'unknown'
     returning send_requests.request_id
 )
@@ -91,13 +111,21 @@ with settled as (
 update messages
 set status = 'planned', request_id = null, content_hash = null, consent_id = null, sent_at = null
 from settled
-where messages.request_id = settled.request_id and messages.status = 'unknown';
+inner join send_attempts on settled.request_id = send_attempts.request_id
+where
+    messages.message_id = send_attempts.message_id
+    and messages.request_id = settled.request_id
+    and messages.status = 'unknown';
 
 -- name: settle_cancelled
 -- A person decided: never again, whatever became of it.
 with settled as (
     update send_requests
-    set status = 'settled', settled_at = %(at)s::timestamptz, settled_by = %(settled_by)s::text
+    set
+        status = 'settled',
+        settled_at = %(at)s::timestamptz,
+        settled_by = %(settled_by)s::text,
+        answer_number = (select max(newest.request_id) from send_requests as newest)
     where send_requests.request_id = %(request_id)s::bigint and send_requests.status = 'unknown'
     returning send_requests.request_id
 ),
@@ -106,7 +134,11 @@ cancelled as (
     update messages
     set status = 'cancelled', ended_reason = 'settled by a person'
     from settled
-    where messages.request_id = settled.request_id and messages.status = 'unknown'
+    inner join send_attempts on settled.request_id = send_attempts.request_id
+    where
+        messages.message_id = send_attempts.message_id
+        and messages.request_id = settled.request_id
+        and messages.status = 'unknown'
     returning messages.message_id
 )
 

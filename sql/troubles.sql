@@ -37,7 +37,8 @@ select
         from messages
         where
             messages.product = failures.product
-            and messages.status = 'planned'
+            and messages.sent_at is null
+            and messages.ended_reason is null
             and messages.due_at <= %(at)s::timestamptz
             and right(failures.task, 4) = 'send'
     ) as unsent
@@ -111,12 +112,13 @@ cross join lateral (
     select
         count(*) as mails,
         count(*) filter (
-            where messages.status = 'planned' and messages.due_at <= %(at)s::timestamptz
+            where
+            messages.sent_at is null and messages.ended_reason is null and messages.due_at <= %(at)s::timestamptz
         ) as unsent,
         count(*) filter (where messages.status = 'expired') as expired,
         min(messages.message_id) filter (
             where messages.status = 'expired'
-            or (messages.status = 'planned' and messages.due_at <= %(at)s::timestamptz)
+            or (messages.sent_at is null and messages.ended_reason is null and messages.due_at <= %(at)s::timestamptz)
         ) as example_id
     from messages
     where messages.product = entries.product and messages.occasion = 'plan/' || entries.entry

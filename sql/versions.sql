@@ -72,3 +72,13 @@ from messages
 where messages.product = %(product)s::text and messages.scenario is null and messages.status = 'accepted'
 group by messages.occasion
 order by sent_on;
+
+-- name: sent_last
+-- The words of each mail, and of each of its variants, as they went out last.
+select distinct on (send_requests.email, send_requests.variant)
+    send_requests.email,
+    send_requests.variant,
+    send_requests.content_hash
+from send_requests
+where send_requests.product = %(product)s::text and send_requests.status not in ('refused', 'returned')
+order by send_requests.email asc, send_requests.variant asc, send_requests.request_id desc;

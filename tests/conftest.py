@@ -55,3 +55,15 @@ def conn(engine: sa.Engine) -> Iterator[sa.Connection]:
 def root() -> Path:
     """The checkout."""
     return Path(__file__).parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)  # the groups are read by xdist itself
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the suite out between two processes: what needs the stack first and in one of them, then file by file."""
+    group = {
+        item: next((each for each in ("stack", "airflow") if each in getattr(item, "fixturenames", ())), item.path.name)
+        for item in items
+    }
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group[item]))
+    items.sort(key=lambda item: group[item] != "stack")

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,10 @@ def always_open(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, always_open: Path) -> Iterator[Stack]:
     """A stack with Airflow on free ports, in a folder of its own, that nurtures the always open products."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NURTURE_INCLUDE", str(always_open))
-        home = tmp_path_factory.mktemp("stack")
-        Home(home).let_airflow_wait()  # what it starts of its own would depend on the day of the test
-        with control.running(home) as running:
-            yield running
+    home = tmp_path_factory.mktemp("stack")
+    Home(home).let_airflow_wait()  # what it starts of its own would depend on the day of the test
+    with ExitStack() as until_the_end:
+        with pytest.MonkeyPatch.context() as patch:  # its parts keep the environment in which it was started
+            patch.setenv("NURTURE_INCLUDE", str(always_open))
+            running = until_the_end.enter_context(control.running(home))
+        yield running

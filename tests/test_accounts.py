@@ -69,3 +69,26 @@ def test_one_record_that_names_another_company_does_not_join_the_two(conn: sa.Co
     of_company(conn, 10, "佐藤 花子", "見本商事", domain="aozora.example")
     assert value(conn, "select count(*) from accounts where merged_into is null") == 2
     assert account(conn, first) != account(conn, of_company(conn, 11, "鈴木 一郎", "青空物流"))
+
+
+def test_a_reps_mailbox_on_many_companies_cards_makes_none_of_them_the_reps(conn: sa.Connection):
+    people = [("山田 太郎", "見本商事"), ("佐藤 花子", "青空物流"), ("鈴木 一郎", "みなと製作所")]
+    cards = [
+        insert(
+            conn, "source_records", source_key=f"{domain} {name}", content_hash=hash_of([domain, name]),
+            fields={"name": name, "company": company, "email": f"{mailbox}@{domain}"},
+            keys={
+                "name": name.replace(" ", ""), "company": company, "domain": domain, "email": f"{mailbox}@{domain}",
+            },
+        ).record_id
+        for name, company, mailbox, domain in (
+            *((*person, "rep1", "ours.example") for person in people),
+            (*people[0], "taro", "mihon.example"),
+            ("田中 三郎", "当社", "tanaka", "ours.example"),
+        )
+    ]  # fmt: skip
+    consolidate(conn, NOON)
+    key = "select account_key from accounts where account_id = %(account)s"
+    known = [value(conn, key, account=account(conn, card)) for card in cards]
+    names = ["domain:mihon.example", "company:青空物流", "company:みなと製作所", "domain:mihon.example"]
+    assert known == [*names, "domain:ours.example"]

@@ -9,6 +9,7 @@ from sending import send
 
 from nurture import blocks
 from nurture.definitions.products import EmailTemplate, Product
+from nurture.effect import reworded
 
 MJML = """<mjml><mj-body><mj-section><mj-column><mj-text>
 {% if shown.factory %}FACTORY{% endif %}{% if shown.boss %}BOSS{% endif %}{{ lead.name }}
@@ -78,22 +79,13 @@ def test_a_segment_decides_a_block_as_any_condition_does(conn: sa.Connection):
     assert blocks.reader(conn, ASKED, "thanks", person + 1, NOON) is None
 
 
-def test_choosing_again_changes_nothing_and_what_another_worker_holds_is_left(conn: sa.Connection, engine: sa.Engine):
-    held, free = message(conn, lead(conn)), message(conn, lead(conn))
-    conn.commit()
-    with engine.connect() as other:
-        other.execute(sa.text("select from messages where message_id = :held for update"), {"held": held})
-        assert [variant.key for variant in blocks.choose(conn, ASKED, "thanks", NOON)] == ["-"]
-        assert rows(conn, "select message_id, variant from messages order by 1") == [(held, None), (free, "-")]
-    before = rows(conn, "select xmin::text from messages where variant is not null")
-    blocks.choose(conn, ASKED, "thanks", NOON)
-    assert rows(conn, "select xmin::text from messages where message_id = %(free)s", free=free) == before
-
-
-def test_an_email_whose_blocks_were_taken_out_sends_what_had_a_variant(conn: sa.Connection):
-    message(conn, lead(conn, industry="manufacturing"))
-    blocks.choose(conn, ASKED, "thanks", NOON)
-    assert send(conn, Provider()) == {"accepted": 1}
+def test_choosing_writes_to_no_message_and_forgets_the_email_before(conn: sa.Connection):
+    message(conn, lead(conn))
+    before = rows(conn, "select xmin::text, variant from messages")
+    assert [variant.key for variant in blocks.choose(conn, ASKED, "thanks", NOON)] == ["-"]
+    assert [variant.key for variant in blocks.choose(conn, ASKED, "case", NOON)] == [None]
+    assert rows(conn, "select * from chosen") == []
+    assert rows(conn, "select xmin::text, variant from messages") == before
 
 
 def test_an_email_is_not_sent_after_its_last_day(conn: sa.Connection):
@@ -104,3 +96,22 @@ def test_an_email_is_not_sent_after_its_last_day(conn: sa.Connection):
     assert send(conn, Provider(), asked=asked) == {"accepted": 1}
     assert send(conn, Provider(), NOON + DAY, asked=asked) == {"expired": 1}
     assert rows(conn, "select outcome, reason from decisions") == [("never", "the email has expired")]
+
+
+def test_a_mail_is_reworded_when_a_variant_that_went_out_would_read_otherwise(conn: sa.Connection):
+    def with_words(old: str, new: str) -> Product:
+        thanks = ASKED.emails["thanks"]
+        other = thanks.model_copy(update={"mjml": thanks.mjml.replace(old, new)})
+        return ASKED.model_copy(update={"emails": {**ASKED.emails, "thanks": other}})
+
+    assert reworded(conn, ASKED) == []
+    for industry in ("manufacturing", "logistics"):
+        message(conn, lead(conn, industry=industry), occasion=f"plan/{industry}")
+    send(conn, Provider(), asked=ASKED)
+    assert reworded(conn, ASKED) == []
+    assert reworded(conn, with_words("FACTORY", "PLANT")) == ["thanks"]
+    assert reworded(conn, with_words("BOSS", "CHIEF")) == []  # nobody was sent it
+    assert reworded(conn, product()) == ["thanks"]  # it has no blocks any more
+    message(conn, lead(conn), occasion="plan/again")
+    send(conn, Provider(), asked=with_words("FACTORY{% endif %}", "FACTORY{% endif %}!"))
+    assert reworded(conn, ASKED) == ["thanks"]

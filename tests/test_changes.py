@@ -1,4 +1,4 @@
-"""Changed definitions: what must be said of those under way, which names are for ever, ways that nobody can take."""
+"""Changed definitions: what must be said of those under way, which names are for ever."""
 
 from datetime import date
 from typing import Any
@@ -8,10 +8,9 @@ import sqlalchemy as sa
 from builders import NOON, company, insert, lead, product, scenario
 
 from nurture import journeys, plan, segments, versions
-from nurture.definitions import changes, reach
+from nurture.definitions import changes
 from nurture.definitions.past import Past
 from nurture.definitions.problems import Document
-from nurture.definitions.products import Product
 
 PAGE = Document("include/products/backup/scenarios/follow_up.yaml", "scenario: follow_up\n", {})
 THANKS = {"email": "thanks", "mail_type": "know_how"}
@@ -76,44 +75,3 @@ def test_n1_an_entry_that_has_run_keeps_its_name(past: Past):
     ]
     assert renamed(date="2026-11-30") == []
     assert renamed(name="march_guide", date="2027-03-16") == []
-
-
-def unreachable(journey: list[Any], **said: Any) -> list[str]:
-    asked: Product = product(scenarios=[{"scenario": "follow_up", "journey": journey, **said}])
-    found = reach.of_scenario(asked.scenarios["follow_up"], asked, PAGE)
-    return [f"{problem.path}: {problem.message}" for problem in found]
-
-
-@pytest.mark.parametrize(
-    ("condition", "audience", "told"),
-    [
-        ({"clicked": "guide"}, {}, "then` can never be taken: nothing sends that mail"),
-        (
-            {"industry": "retail"},
-            {"none": [{"industry": "retail"}]},
-            "then` can never be taken: nobody of the audience",
-        ),
-        (
-            {"industry": "retail"},
-            {"all": [{"industry": "retail"}]},
-            "else` can never be taken: everybody who comes here",
-        ),
-    ],
-)
-def test_a_way_that_nobody_can_take_is_told(condition: Any, audience: Any, told: str):
-    said = {"audience": audience} if audience else {}
-    branch = {"branch": {"if": condition, "then": [CASE]}, "name": "asked"}
-    wait_for = {"wait_for": condition, "at_most": "3 days", "then": [CASE], "name": "asked"}
-    [branched], [waited] = unreachable([THANKS, branch], **said), unreachable([THANKS, wait_for], **said)
-    assert told in branched
-    assert told in waited
-    assert branched.startswith("journey[1].branch.if: ")
-    assert waited.startswith("journey[1].wait_for: ")
-    if audience:
-        assert unreachable([THANKS, branch], leave="finish", **said) == []
-
-
-def test_a_branch_without_a_step_on_either_way_is_told():
-    assert unreachable([{"branch": {"if": {"clicked": True}}, "name": "asked"}, THANKS]) == [
-        "journey[0]: neither way has a step: take the step out, or write what differs"
-    ]

@@ -74,7 +74,10 @@ def test_the_terms_of_an_email_are_checked_as_every_definition(include: Path):
     (emails / "design_guide.yaml").write_text("langage: ja\n")
     problems = told(include)
     assert f"{PLACE}/emails/design_guide.yaml:1: langage: unknown key 'langage': did you mean 'language'?" in problems
-    assert f"{PLACE}/emails/restore_drill.yaml:4: blocks[1].when: not a condition: did you mean 'segment'?" in problems
+    assert (
+        f"{PLACE}/emails/restore_drill.yaml:4: blocks[1].when: 'segmnt' is not a condition: did you mean 'segment'?"
+        in problems
+    )
     (emails / "design_guide.yaml").unlink()
     (emails / "restore_drill.yaml").write_text(
         "expires: 2026-09-30\n"

@@ -1,10 +1,12 @@
 """Crash: killed at any point of the protocol, no mail is sent twice and none is lost (N2, N3)."""
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
 from nurture.benchmarks import crash
+from nurture.benchmarks.crash.crew import FIRST
 from nurture.benchmarks.crash.parts import Parts, Policy
 from nurture.benchmarks.crash.trial import play
 
@@ -33,9 +35,15 @@ def test_g2_n2_n3_whoever_is_killed_where_nothing_goes_twice_and_nothing_is_lost
     assert figures["held"] == 0 or policy == "hold"
 
 
+def point(trial: crash.Trial) -> str:
+    return "settling" if trial.point in FIRST else trial.point
+
+
 def test_a_seed_draws_the_same_trials_again_and_every_point_before_any_comes_twice():
     drawn = list(crash.drawn(POINTS, 7))
     assert drawn == list(crash.drawn(POINTS, 7)) != list(crash.drawn(POINTS, 8))
-    points = {trial.point for trial in drawn}
-    assert len(points) == POINTS
-    assert {trial.victim for seed in range(5) for trial in crash.drawn(POINTS, seed)} == set(crash.VICTIMS)
+    assert {point(trial) for trial in drawn} == set(crash.POINTS)
+    pairs = {(point(trial), trial.workers) for trial in crash.drawn(3 * POINTS, 7)}
+    assert pairs == set(itertools.product(crash.POINTS, crash.WORKERS))
+    struck = {(point(trial), trial.victim) for trial in crash.drawn(4 * POINTS, 7)}
+    assert struck == set(itertools.product(crash.POINTS, crash.VICTIMS))

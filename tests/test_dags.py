@@ -20,10 +20,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 GROUPS = (
     "sources",
     "consolidate",
+    "events",
     "segments",
     "journeys",
     "dispatch",
-    "events",
     "scoring",
     "handoff",
     "reporting",

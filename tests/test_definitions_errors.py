@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from nurture.cli.check import NO_DATABASE
 from nurture.cli.main import app
 from nurture.definitions.check import check
 from nurture.definitions.load import BrokenDefinition, load_product, load_products, load_shared
 from nurture.definitions.references import REGIONS
+from nurture.definitions.spread import FEW
 from nurture.normalise import regions
 from nurture.proofread import proofread
 
@@ -51,6 +53,18 @@ def one_problem(include: Path) -> str:
     found = problems(include)
     assert len(found) == 1, found
     return found[0]
+
+
+def test_many_products_are_told_of_as_each_alone_in_one_order(include: Path, product: Path):
+    for number in range(FEW):
+        copy = shutil.copytree(product, include / f"products/copy_{number}")
+        change(copy / "product.yaml", "product: cloud_backup", f"product: copy_{number}")
+        (copy / "emails/restore_drill.subject").write_text("{{ lead.nmae }}", "utf-8")
+    change(product / "product.yaml", "to: learning", "to: lerning")
+    names = [folder.name for folder in sorted((include / "products").iterdir())]
+    found = problems(include)
+    assert found == [told for name in names for told in problems(include, name)]
+    assert len(found) == FEW + 1
 
 
 def test_the_samples_are_in_order(root: Path):
@@ -118,7 +132,32 @@ def test_no_month_of_the_sample_plans_is_without_a_mail(root: Path):
         (
             "product.yaml", "{visited: /pricing*, within: 60 days}", "{visted: /pricing*, within: 60 days}",
             "include/products/cloud_backup/product.yaml:{line}: segments.evaluating.all[0].any[0]: "
-            "not a condition: did you mean 'visited'?",
+            "'visted' is not a condition: did you mean 'visited'?",
+        ),
+        (
+            "product.yaml", "within: 60 days", "within: 60",
+            "include/products/cloud_backup/product.yaml:{line}: segments.evaluating.all[0].any[0].within: 60 is not a "
+            "span: write it with its unit, as in '3 business days'",
+        ),
+        (
+            "product.yaml", "{employees: target}", "{employees: {min: 300, max: 50}}",
+            "include/products/cloud_backup/product.yaml:{line}: scoring.fit[1].when.employees: nothing lies between "
+            "300 and 50: min is the smaller one",
+        ),
+        (
+            "product.yaml", "{fit: {min: 15}}", "{fit: 15}",
+            "include/products/cloud_backup/product.yaml:{line}: qualification.when.all[0].fit: 15 is not a mapping of "
+            "keys (min, max)",
+        ),
+        (
+            "scenarios/exhibition_follow_up.yaml", "holdout: 10%", "holdout: 10",
+            "include/products/cloud_backup/scenarios/exhibition_follow_up.yaml:{line}: holdout: 10 is more than all: "
+            "write 10% for 10 of a hundred",
+        ),
+        (
+            "scenarios/exhibition_follow_up.yaml", "  - {wait: 3 business", "\t- {wait: 3 business",
+            "include/products/cloud_backup/scenarios/exhibition_follow_up.yaml:{line}: not readable as YAML: a tab, @, "
+            "` or % begins here: indent with spaces, quote a value",
         ),
         (
             "product.yaml", "name: october_case", "name: september_drill",
@@ -256,7 +295,7 @@ def test_the_command_exits_1_with_every_problem_and_0_when_all_is_in_order(
     assert good.exit_code == 0
     assert good.stdout.splitlines()[-2:] == [
         "In order: 2 products, 4 scenarios, 10 emails, 5 sources. No problems.",
-        "no database: what has run (in_flight, renamed steps) and the effect on leads were not looked at",
+        NO_DATABASE,
     ]
     line = change(product / "product.yaml", "half_life: 30 days", "half_life: a month")
     bad = CliRunner().invoke(app, ["check"])

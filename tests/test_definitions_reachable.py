@@ -31,7 +31,7 @@ def why(said: dict[str, Any]) -> str | None:
          "score: {min: 60}, and not score: {min: 50}"),
         ({"all": [{"lifecycle": "customer"}], "none": [{"lifecycle": ["customer", "opportunity"]}]},
          "lifecycle: customer, and not lifecycle: [customer, opportunity]"),
-        ({"all": [{"segment": "warm"}], "none": [{"segment": "warm"}]}, "segment: warm, and not so"),
+        ({"all": [{"segment": "warm"}], "none": [{"segment": "warm"}]}, "segment: warm, and its opposite"),
         ({"all": [{"source": ["badges", "forms"]}], "none": [{"source": "forms"}, {"source": "badges"}]},
          "source: [badges, forms], and not source: forms, and not source: badges"),
         ({"all": [{"consent": "business_card"}], "none": [{"consent": True}]},
@@ -43,7 +43,7 @@ def why(said: dict[str, Any]) -> str | None:
         ({"all": [{"opened": True, "times": 3}, {"opened": True, "times": {"max": 2}}]},
          "opened: true, times: 3, and opened: true, times: {max: 2}"),
         ({"any": [{"all": [{"title": "staff"}, {"title": "manager"}]}, {"none": [{"none": [{"title": "x"}]},
-         {"title": "x"}]}]}, "title: x, and not so"),
+         {"title": "x"}]}]}, "title: x, and its opposite"),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_told_with_both_of_its_sides(said: dict[str, Any], reason: str):
@@ -139,7 +139,7 @@ def branch(asked: dict[str, Any], then: list[Any] | None = None, name: str = "or
 
 def test_a_branch_on_a_mail_that_comes_only_after_it_is_told():
     assert ways([MAIL, branch({"clicked": "case"})]) == [
-        "nobody takes the way of 'then': clicked: case, but nothing sends case before"
+        "nobody takes the way of 'then': it would need clicked: case, but nothing sends case before"
     ]
     assert ways([MAIL, branch({"clicked": "thanks"})]) == []
     assert ways([MAIL, branch({"clicked": ["case", "thanks"]})]) == []
@@ -147,27 +147,34 @@ def test_a_branch_on_a_mail_that_comes_only_after_it_is_told():
     assert ways([CASE, {"wait": "1 days", "name": "rest"}, branch({"clicked": "case"}, [MAIL])]) == []
 
 
+def test_a_branch_without_a_step_on_either_way_is_told():
+    empty = {"name": "or_not", "branch": {"if": {"clicked": "thanks"}}}
+    assert ways([MAIL, empty, CASE]) == ["neither way has a step: take the step out, or write what differs"]
+
+
 def test_a_branch_within_a_branch_knows_what_the_first_one_asked_until_time_passes():
     inner = branch({"clicked": "thanks"}, name="again")
     assert ways([MAIL, branch({"clicked": "thanks"}, [inner])]) == [
-        "nobody takes the way of 'else': clicked: thanks, and not so"
+        "nobody takes the way of 'else': it would need clicked: thanks, and its opposite"
     ]
     assert ways([MAIL, branch({"title": "staff"}, [{"wait": "1 days", "name": "rest"}, inner])]) == []
 
 
 def test_a_branch_that_the_audience_decides_is_told():
     assert ways([branch({"industry": "retail"})]) == [
-        "nobody takes the way of 'then': industry: logistics, and industry: retail"
+        "nobody takes the way of 'then': it would need industry: logistics, and industry: retail"
     ]
     assert ways([branch({"industry": ["retail", "logistics"]})]) == [
-        "nobody takes the way of 'else': industry: logistics, and not industry: [retail, logistics]"
+        "nobody takes the way of 'else': it would need industry: logistics, and not industry: [retail, logistics]"
     ]
     assert ways([branch({"industry": "retail"})], leave="finish") == []
 
 
 def test_a_wait_for_what_cannot_come_is_told():
     wait = {"wait_for": {"opened": "news"}, "at_most": "5 days", "name": "hope", "then": [CASE]}
-    assert ways([MAIL, wait]) == ["nobody takes the way of 'then': opened: news, but nothing sends news before"]
+    assert ways([MAIL, wait]) == [
+        "nobody takes the way of 'then': it would need opened: news, but nothing sends news before"
+    ]
 
 
 def test_segments_and_the_target_are_read_in_full():
@@ -179,8 +186,11 @@ def test_segments_and_the_target_are_read_in_full():
         }
     )
     assert [(path, message) for path, message in Reader(asked).conditions()] == [
-        (("segments", "cold"), "nobody can be here: clicked: true, and not so"),
-        (("segments", "small"), "nobody can be here: employees: {min: 50, max: 3000}, and employees: {max: 10}"),
+        (("segments", "cold"), "nobody can be here: it would need clicked: true, and its opposite"),
+        (
+            ("segments", "small"),
+            "nobody can be here: it would need employees: {min: 50, max: 3000}, and employees: {max: 10}",
+        ),
     ]
 
 

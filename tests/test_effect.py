@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from builders import DAY, NOON, everything, insert, lead, product
+from builders import DAY, NOON, everything, insert, lead, message, product
 from typer.testing import CliRunner
 
-from nurture import journeys, segments
+from nurture import emails, journeys, segments
 from nurture.cli.main import app
 from nurture.definitions.load import load_products
 from nurture.effect import effects
@@ -122,8 +122,8 @@ def test_the_command_says_how_many_leads_a_change_mails_this_week_and_touches_no
             "utf-8",
         )
 
-    def weeks() -> list[dict[str, Any]]:
-        return json.loads(CliRunner().invoke(app, ["check", "--json"]).stdout)["weeks"]
+    def weeks(what: str = "weeks") -> list[dict[str, Any]]:
+        return json.loads(CliRunner().invoke(app, ["check", "--json"]).stdout)[what]
 
     for number in range(6):
         lead(conn, industry="medical" if number < 4 else "retail")
@@ -137,6 +137,19 @@ def test_the_command_says_how_many_leads_a_change_mails_this_week_and_touches_no
     conn.exec_driver_sql("truncate enrollments, messages cascade")
     conn.commit()
     assert weeks() == []  # nothing has changed
+    sent = emails.render(ran, "fair_shifts").hash()
+    message(conn, lead(conn), product="shift_planner", email="fair_shifts", status="accepted")
+    insert(conn, "contents", content_hash=sent)
+    conn.exec_driver_sql("update send_requests set email = 'fair_shifts', content_hash = %s", (sent,))
+    conn.commit()
+    assert weeks("words") == []
+    subject = folder / "emails" / "fair_shifts.subject"
+    words = subject.read_text("utf-8")
+    subject.write_text("公平なシフトの組み方", "utf-8")
+    assert weeks("words") == [{"product": "shift_planner", "email": "fair_shifts", "mails": 4}]
+    told = CliRunner().invoke(app, ["check"]).stdout.splitlines()[-1]
+    assert told == "shift_planner fair_shifts: other words than were sent last, in 4 mails this week"
+    subject.write_text(words, "utf-8")
     write("medical, retail")
     before = everything(conn)
     assert weeks() == [{"product": "shift_planner", "mailed": 6, "only_now": 2, "no_more": 0}]

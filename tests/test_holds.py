@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from builders import DAY, LINKS, NOON, Provider, company, crowd, product, rows, told, value
+from builders import DAY, LINKS, NOON, Provider, company, crowd, insert, product, rows, told, value
 from sending import BACKUP, COMPANY, DECISIONS, PLANNER, send, statuses
 
 from nurture import dispatch, events, holds
@@ -117,6 +117,25 @@ def test_the_rates_of_a_sending_domain_stop_every_product_that_sends_from_it(con
     with pytest.raises(dispatch.Stopped, match=f"sending from {DOMAIN} is held"):
         dispatch.send_due(conn, PLANNER, of, later, later, Provider(), LINKS)
     assert send(conn, Provider(), later, asked=PLANNER, of=of) == {"not_now": 2}
+
+
+@pytest.mark.parametrize(
+    ("unknown", "refused", "told"),
+    [(2_000, 0, None), (2_900, 0, "900 of 3,900 mails errors (23.08%)"), (2_000, 800, "800 of 3,800 mails errors")],
+)
+def test_an_outage_alone_stops_nothing_and_what_is_lost_beyond_one_or_refused_does(
+    conn: sa.Connection, unknown: int, refused: int, told: str | None
+):
+    crowd(conn, refused)
+    for status, members in (("accepted", 1_000), ("unknown", unknown), ("refused", 1_000)):
+        request = insert(conn, "send_requests", status=status, member_count=members, answered_at=NOON)
+    conn.exec_driver_sql(
+        "update messages set status = 'refused', request_id = %s, content_hash = 'content', sent_at = due_at",
+        (request.request_id,),
+    )
+    conn.exec_driver_sql("insert into send_attempts select request_id, message_id from messages")
+    stop = holds.stop_at_rates(conn, "product", "backup", BACKUP.limits.stop_when, NOON + timedelta(minutes=1))
+    assert told in stop.evidence if told and stop else stop is told
 
 
 # G8, G9: the provider's own no.

@@ -229,6 +229,28 @@ def test_a_step_added_or_removed_does_with_those_under_way_as_the_change_says(
     assert reason == ("withdrawn" if was_stopped else "completed")
 
 
+@pytest.mark.parametrize(
+    ("step", "ended", "sent"),
+    [
+        ({**THANKS, "name": "hello"}, [], ["thanks"]),
+        ({**NEWS, "name": "hello"}, [], ["news"]),  # another mail in its place
+        ({**PAUSE, "name": "hello"}, ["withdrawn"], []),  # no mail any more
+        ({**CLICK, "name": "hello", "then": [], "else": [GUIDE]}, ["withdrawn"], []),
+    ],
+)
+def test_what_is_planned_for_who_moves_on_follows_its_step_or_is_not_sent(
+    conn: sa.Connection, one: int, step: dict[str, Any], ended: list[str], sent: list[str]
+):
+    walk(conn, having([{**THANKS, "name": "hello"}, CASE]), NOON)
+    changed = having([step, CASE], in_flight="move_on")
+    go(conn, changed, NOON + HOUR)
+    assert [reason for (reason,) in rows(conn, "select reason from decisions where outcome = 'never'")] == ended
+    assert rows(conn, "select ended_reason from messages where ended_reason is not null") == [(why,) for why in ended]
+    asked = "select email from messages where status = 'accepted'"
+    assert [email for (email,) in rows(conn, asked)] == sent
+    assert standing(conn) == [("hello", None)]
+
+
 @pytest.mark.parametrize("in_flight", ["finish_old", "move_on", "stop"])
 def test_a_change_that_is_none_to_the_walk_stops_nobody(conn: sa.Connection, one: int, in_flight: str):
     journey = [THANKS, PAUSE, CASE]

@@ -85,7 +85,7 @@ def run(conn: sa.Connection, statement: Statement, **parameters: Any) -> sa.Curs
 
 def stream(conn: sa.Connection, statement: Statement, **parameters: Any) -> Iterator[tuple[Any, ...]]:
     """Run a statement and yield its rows, some thousands of them in memory at a time."""
-    with conn.connection.cursor("streamed") as opened:
+    with cursor(conn, "streamed") as opened:
         opened.itersize = 10_000
         opened.execute(statement, parameters)
         yield from opened
@@ -106,8 +106,7 @@ def run_often(conn: sa.Connection, statement: Statement, **parameters: Any) -> s
     if name not in prepared:
         names = list(dict.fromkeys(_PARAMETER.findall(statement)))
         numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).rstrip().rstrip(";")
-        with cursor(conn) as open_cursor:
-            open_cursor.execute(f"prepare {name} as {numbered}")
+        conn.exec_driver_sql(f"prepare {name} as {numbered}")
         prepared[name] = names
     wanted = ", ".join(f"%({parameter})s" for parameter in prepared[name])
     return conn.exec_driver_sql(f"execute {name} ({wanted})" if wanted else f"execute {name}", parameters)
@@ -140,9 +139,12 @@ def _copied(value: Any) -> str:
     return value.translate(_ESCAPED) if isinstance(value, str) else str(value)
 
 
-def cursor(conn: sa.Connection) -> psycopg2.extensions.cursor:
-    """Return a cursor of the driver, for what SQLAlchemy has no word for (COPY, many rows a statement)."""
-    return cast(psycopg2.extensions.cursor, conn.connection.cursor())
+def cursor(conn: sa.Connection, *name: str) -> psycopg2.extensions.cursor:
+    """Return a cursor of the driver, for what SQLAlchemy has no word for: COPY, many rows a statement.
+
+    One with a name stays on the server and sends its rows in portions.
+    """
+    return cast(psycopg2.extensions.cursor, conn.connection.cursor(*name))
 
 
 def json_rows(rows: Iterable[Mapping[str, Any]]) -> Json:

@@ -1,14 +1,15 @@
 """Dispatch: turn a due message into an accepted one, once."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import approvals, blocks, calendars, db, emails, holds, tokens
+from nurture import approvals, blocks, calendars, db, emails, holds, outages, tokens
 from nurture.answers import Refused, Unanswered
 from nurture.definitions.limits import SendingDomain
 from nurture.definitions.products import Calendar, Company, Product
@@ -19,9 +20,9 @@ Send = Callable[[dict[str, Any]], str]  # Posts a request body, returns the prov
 
 BEGUN_WITHIN = 60.0  # seconds from a request's moment to its POST; later the worker gives it up itself (N2)
 TICK = 10  # seconds: a request's moment is the attempt's clock and what has passed since, down to a whole tick
-STRANDED_AT_MOST = 2_000  # messages that one outage may leave unknown (N3)
-AFTER_ONE_AMBIGUOUS = 900  # leaves room for a hundred probes below STRANDED_AT_MOST
-PROBE_EVERY = timedelta(minutes=15)
+START: tuple[datetime, int] = (datetime.min.replace(tzinfo=UTC), 0)  # before every due message of a batch
+WAIT = 0.05  # seconds between two looks while other workers have so much in flight that this one waits (N3)
+WAITS = 2_400  # of them: by then their answers have come, or will not come
 RATES_EVERY = 10.0  # seconds between two looks at the rates in one run
 LONG = 1_000  # bytes of name and company: three forms of each, URL-encoded, stay below SendGrid's 10,000 of a recipient
 
@@ -33,9 +34,9 @@ class Links:
     receiver_url: str
     token_key: bytes
 
-    def unsubscribe(self, message_id: int) -> str:
+    def unsubscribe(self, token: str) -> str:
         """Return the URL of a message that unsubscribes in one click (RFC 8058) and opens the preference page."""
-        return f"{self.receiver_url.rstrip('/')}/u/{self.token(message_id)}"
+        return f"{self.receiver_url.rstrip('/')}/u/{token}"
 
     def token(self, message_id: int) -> str:
         """Return the opaque token of a message."""
@@ -113,6 +114,7 @@ class _Dispatch:
         self.counts: dict[str, int] = dict.fromkeys(
             ("accepted", "refused", "unknown", "never", "not_now", "expired"), 0
         )
+        self.after = START  # where the batch's last claim ended
         self.size = AT_MOST  # halves when a request is refused and no recipient is named
         self.rates_at = float("-inf")  # on the monotonic clock
         self.begun = self.claimed = time.monotonic()  # of the attempt, and of the newest request's moment
@@ -176,14 +178,17 @@ class _Dispatch:
     def _send_batch(self, batch: Batch, content: emails.Rendered) -> None:
         self.size = AT_MOST
         for is_alone in (False, True):
-            while (allowed := min(self._allowed(), 1 if is_alone else self.size)) > 0:
-                probing = allowed == 1 and self.size > 1 and not is_alone
+            self.after = START
+            while True:
                 rendered = content.with_mark(emails.new_mark())
-                request_id, claimed, judged = self._claim(batch, rendered.mark, allowed, probing, is_alone)
+                before = self.after
+                request_id, claimed, judged = self._claim(batch, rendered.mark, is_alone)
                 if claimed:
                     self._post(request_id, rendered, claimed, is_alone)
-                elif judged == 0:
+                elif judged == 0 and before == START:
                     break
+                elif judged == 0:
+                    self.after = START  # what was locked, or given back, behind us
 
     def _explain(self, reason: str, until: datetime | None, batch: Batch | None = None) -> None:
         """Say of all that is due, or of one batch, why it is held; it stays due (N5)."""
@@ -195,57 +200,61 @@ class _Dispatch:
         ).scalar_one()  # fmt: skip
         self.conn.commit()
 
-    def _look(self) -> None:
-        """Look, in the claim's transaction, for what holds the product; raise `_Held`, or `Stopped` for a rate."""
-        if time.monotonic() - self.rates_at > RATES_EVERY:
-            self.rates_at = time.monotonic()
-            product, domain = self.product.product, self.domain
-            stops = (
-                holds.stop_at_rates(self.conn, "product", product, self.product.limits.stop_when, self.at),
-                holds.stop_at_rates(self.conn, "domain", domain, self.sending_domain.stop_when, self.at),
-            )
-            self.conn.commit()
-            for stop in filter(None, stops):
-                self._explain(f"held: {stop.reason}", None)
-                raise Stopped(f"{stop.words}; when it is mended: {stop.mend}", self.counts)
-        if found := holds.open_holds(self.conn, self.product.product, self.domain, self.at):
-            self.conn.commit()
-            raise _Held(found[0])
+    def _begin_claim(self, is_alone: bool) -> tuple[int, bool]:
+        """Open the claim's transaction; return how many messages it may have, and whether as a probe (N3).
 
-    def _allowed(self) -> int:
-        """Return how many messages the next request may have: fewer while the provider's answers are ambiguous (N3)."""
-        recent = db.run(self.conn, self.sql.recent_requests, product=self.product.product).all()
-        if not recent or recent[0].status != "unknown":
-            return AT_MOST
-        if len(recent) < 2 or recent[1].status != "unknown":
-            return AFTER_ONE_AMBIGUOUS
-        unknown = db.run(self.conn, self.sql.stranded, product=self.product.product).scalar_one()
-        may_probe = unknown < STRANDED_AT_MOST or self.product.unknown == "resend_when_absent"  # else a person decides
-        if may_probe and self.at - recent[0].at >= PROBE_EVERY:
-            return 1
-        raise Stopped(
-            f"{unknown} messages of {self.product.product} have no answer from SendGrid; nothing more is sent until "
-            f"one is settled (nurture sends settle) or a probe is accepted",
-            self.counts,
+        Raises `_Held` where something holds the product, `Stopped` for a rate, or while no answers come.
+        """
+        self._look_at_rates()
+        wanted = 1 if is_alone else self.size
+        for _ in range(WAITS):
+            outages.lock_claims(self.conn)
+            if found := holds.open_holds(self.conn, self.product.product, self.domain, self.at):
+                self.conn.commit()
+                raise _Held(found[0])
+            try:
+                allowed = outages.allowed(self.conn, self.product, self.at)
+            except outages.Unanswering as none:
+                self.conn.commit()
+                raise Stopped(str(none), self.counts) from none
+            if allowed:
+                return min(allowed, wanted), allowed == 1 < wanted
+            self.conn.commit()
+            time.sleep(WAIT)
+        raise Stopped("other workers wait for SendGrid's answers: nothing more is sent until then", self.counts)
+
+    def _look_at_rates(self) -> None:
+        """Now and then, stop the product or its sending domain where a rate passed its limit."""
+        if time.monotonic() - self.rates_at <= RATES_EVERY:
+            return
+        self.rates_at = time.monotonic()
+        product, domain = self.product.product, self.domain
+        stops = (
+            holds.stop_at_rates(self.conn, "product", product, self.product.limits.stop_when, self.at),
+            holds.stop_at_rates(self.conn, "domain", domain, self.sending_domain.stop_when, self.at),
         )
+        self.conn.commit()
+        for stop in filter(None, stops):
+            self._explain(f"held: {stop.reason}", None)
+            raise Stopped(f"{stop.words}; when it is mended: {stop.mend}", self.counts)
 
-    def _claim(
-        self, batch: Batch, mark: str, at_most: int, is_probe: bool, is_alone: bool
-    ) -> tuple[int, list[Claimed], int]:
+    def _claim(self, batch: Batch, mark: str, is_alone: bool) -> tuple[int, list[Claimed], int]:
         """Commit a request with its members before the call (N2); return its id, them, and how many were judged."""
         conn, product = self.conn, self.product
         budget_day = {"product": product.product, "domain": self.domain, "day": self.day}
-        self._look()
+        at_most, is_probe = self._begin_claim(is_alone)
         db.run(conn, self.sql.create_claim)
         db.run(conn, self.permission.open_budgets, **budget_day)
         judged = db.run_often(
             conn, self.sql.lock_due,
             product=product.product, email=batch.email, occasion=batch.occasion, variant=batch.variant,
-            as_of=self.as_of, at_most=at_most, long=LONG, is_alone=is_alone,
+            as_of=self.as_of, at_most=at_most, long=LONG, is_alone=is_alone, after=self.after[0],
+            after_id=self.after[1], occasion_mark=_mark(product.product, batch.occasion),
         ).rowcount  # fmt: skip
         if judged == 0:
             conn.commit()
             return 0, [], 0
+        self.after = tuple(db.run_often(conn, self.sql.last_taken).one())
         self._judge(budget_day)
         never, not_now = db.run_often(conn, self.permission.turn_down, at=self.at).one()
         self.counts["never"] += never
@@ -254,8 +263,8 @@ class _Dispatch:
         self.claimed = self.begun + (time.monotonic() - self.begun) // TICK * TICK
         rows = db.run_often(
             conn, self.sql.open_request,
-            email=batch.email, content_hash=batch.content_hash, mark=mark, at=self._moment(), is_probe=is_probe,
-            **budget_day,
+            email=batch.email, variant=batch.variant, content_hash=batch.content_hash, mark=mark, at=self._moment(),
+            is_probe=is_probe, **budget_day,
         ).all()  # fmt: skip
         conn.commit()
         return (
@@ -265,11 +274,9 @@ class _Dispatch:
         )
 
     def _judge(self, budget_day: dict[str, Any]) -> None:
-        """Judge the claim's permission (N4), with the company's people and the day's budgets locked."""
+        """Judge the claim's permission (N4); no other claim changes what is counted meanwhile."""
         per_account = self.company.per_account
-        if per_account is not None:
-            db.run(self.conn, self.permission.lock_accounts)
-        spent = dict(map(tuple, db.run(self.conn, self.permission.lock_budgets, **budget_day).all()))
+        spent = dict(map(tuple, db.run(self.conn, self.permission.spent_budgets, **budget_day).all()))
         left = [(max(self.product.limits.mails_per_day - spent["product"], 0), "daily budget")]
         allowed = self.sending_domain.allowed(self.day)
         if allowed is not None:
@@ -322,9 +329,10 @@ class _Dispatch:
             self.size = min(self.size * 2, AT_MOST)
 
     def _values(self, message: Claimed) -> dict[str, str | None]:
+        token = self.links.token(message.message_id)
         return {
-            "name": message.name, "company": message.company, "token": self.links.token(message.message_id),
-            "unsubscribe_url": self.links.unsubscribe(message.message_id),
+            "name": message.name, "company": message.company, "token": token,
+            "unsubscribe_url": self.links.unsubscribe(token),
         }  # fmt: skip
 
     def _recipient(self, rendered: emails.Rendered, message: Claimed, is_alone: bool) -> Recipient:
@@ -357,12 +365,19 @@ class _Dispatch:
             self.size = max(len(claimed) // 2, 1)
 
     def _record_not_sent(self, request_id: int, reason: str, refused: list[int]) -> None:
+        self.after = START
+        outages.lock_claims(self.conn)  # what is given back to the day's budgets, no claim spends at the same time
         counted, _ = db.run(
             self.conn, self.answers.record_not_sent,
             request_id=request_id, answer=reason, at=self._moment(), refused=refused, day=self.day,
         ).one()  # fmt: skip
         self.conn.commit()
         self.counts["refused"] += counted
+
+
+def _mark(product: str, occasion: str) -> str:
+    """Return what names an occasion to the provider, who is told nothing of ours (N9)."""
+    return hashlib.sha256(f"{product}/{occasion}".encode()).hexdigest()[:16]
 
 
 def _exclusions(company: Company) -> Any:

@@ -1,4 +1,4 @@
-"""Effect: whom a changed definition lets in and puts out, counted before it runs; nothing is touched."""
+"""Effect: whom a change lets in and puts out, and which mails it words anew, before it runs; nothing is touched."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import db
+from nurture import blocks, db, emails
 from nurture.definitions import conditions as c
 from nurture.definitions.meaning import audiences, in_full, without_segments
 from nurture.definitions.products import Product
 from nurture.predicates import audience
+from nurture.problem import Problem
 
 
 class Effect(NamedTuple):
@@ -50,6 +51,30 @@ def effects(conn: sa.Connection, product: Product, as_of: datetime) -> Iterator[
         size_before, size_after, enter, leave = conn.execute(_counted(before, after, product, as_of)).one()
         yield Effect(product.product, name, size_before, size_after, enter, leave)
     conn.rollback()
+
+
+def reworded(conn: sa.Connection, product: Product) -> list[str]:
+    """Return the mails that would now go out in other words than they last did, in any of their variants.
+
+    What is in all mails counts as well: the layout, the sender. A mail that was never sent has nothing to differ from,
+    and one that cannot be rendered is told elsewhere.
+    """
+    differs: dict[str, list[bool]] = {}
+    for email, variant, content_hash in db.run(conn, db.statements("versions").sent_last, product=product.product):
+        if email not in product.emails:
+            continue
+        shown = blocks.shown_by(product, email, variant)
+        differs.setdefault(email, [])
+        if shown is not None:
+            differs[email].append(_hash(product, email, shown) not in (content_hash, None))
+    return [email for email, found in differs.items() if any(found) or not found]  # or all its variants are gone
+
+
+def _hash(product: Product, email: str, shown: frozenset[str]) -> str | None:
+    try:
+        return emails.render(product, email, shown=shown).hash()
+    except Problem:
+        return None
 
 
 def _whole(name: str, named: Mapping[str, c.Condition]) -> c.Condition | None:

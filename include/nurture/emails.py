@@ -55,13 +55,17 @@ class Rendered:
     language: str = "ja"
 
     @cached_property
-    def tags(self) -> frozenset[str]:
-        """The tags that stand in it; only these need values."""
+    def tags(self) -> Mapping[str, tuple[str, str]]:
+        """The tags that stand in it, with value and form of each; only these need values."""
         parts = "\n".join((self.subject, self.html, self.text))
-        return frozenset(match[0] for match in _TAG.finditer(parts) if match["mark"] == self.mark)
+        return {
+            match[0]: (match["value"], match["form"]) for match in _TAG.finditer(parts) if match["mark"] == self.mark
+        }
 
     def with_mark(self, mark: str) -> "Rendered":
         """Return the same email with the tags of another mark."""
+        if mark == self.mark:
+            return self
 
         def _marked(part: str) -> str:
             return _TAG.sub(
@@ -116,11 +120,10 @@ def render(product: Product, email: str, mark: str = FIXED_MARK, shown: Collecti
 
 def distinct(product: Product, email: str) -> dict[tuple[str, ...], Rendered]:
     """Render every variant of an email that reads differently from those before it, by the blocks that it shows."""
-    found: dict[str, tuple[tuple[str, ...], Rendered]] = {}
+    found: dict[Rendered, tuple[str, ...]] = {}
     for shown in product.emails[email].terms.variants():
-        rendered = render(product, email, shown=shown)
-        found.setdefault(rendered.hash(), (shown, rendered))
-    return dict(found.values())
+        found.setdefault(render(product, email, shown=shown), shown)
+    return {shown: rendered for rendered, shown in found.items()}
 
 
 def substitutions(rendered: Rendered, values: Mapping[str, str | None]) -> dict[str, str]:
@@ -136,12 +139,16 @@ def substitutions(rendered: Rendered, values: Mapping[str, str | None]) -> dict[
     lines = [company, raw["name"]] if company else [raw["name"]]
     raw["addressee"] = " ".join(lines)
     filled: dict[str, str] = {}
-    for value in VALUES:
-        forms = {"raw": raw[value], "html": html.escape(raw[value]), "url": quote(raw[value], safe="")}
-        if value == "addressee":
-            forms["html"] = "<br />".join(html.escape(line) for line in lines)
-        filled |= {f"-{rendered.mark}_{value}_{form}-": words for form, words in forms.items()}
-    return {tag: filled[tag] for tag in rendered.tags}
+    for tag, (value, form) in rendered.tags.items():
+        if form == "raw":
+            filled[tag] = raw[value]
+        elif form == "url":
+            filled[tag] = quote(raw[value], safe="")
+        elif value == "addressee":
+            filled[tag] = "<br />".join(html.escape(line) for line in lines)
+        else:
+            filled[tag] = html.escape(raw[value])
+    return filled
 
 
 def fill(rendered: Rendered, values: Mapping[str, str | None]) -> Rendered:
@@ -237,6 +244,8 @@ def _environment(layout: tuple[tuple[str, str], ...], escape: bool) -> Immutable
 
 
 def _jinja(product: Product, source: str, names: Mapping[str, Any], place: str, escape: bool = False) -> str:
+    if "{" not in source:  # most subjects: nothing to compile
+        return source.replace("\r\n", "\n").replace("\r", "\n")
     jinja = environment(product, escape)
     try:
         return _template(jinja, source, place).render(names)

@@ -15,6 +15,9 @@ Scope = Literal["everything", "product", "domain"]
 Reason = Literal["paused", "stopped", "rate limited", "provider refused", "restored", "no one-click"]
 
 
+STRANDED_AT_MOST = 2_000  # messages of the account that one outage may leave without an answer (N3)
+
+
 class Hold(NamedTuple):
     """One reason why nothing is sent; `until` None: until a person resumes."""
 
@@ -82,10 +85,12 @@ def resume(
 def stop_at_rates(conn: sa.Connection, scope: Scope, key: str, stop: StopWhen, at: datetime) -> Hold | None:
     """Hold a product or a sending domain whose rates passed their limits, or warn before; return the hold.
 
-    Rates are counted over `stop.within`, from the last resume on, once `stop.of_at_least` mails were sent in it.
+    Rates are counted over `stop.within`, from the last resume on, once `stop.of_at_least` mails were sent in it. They
+    are what the receivers say: an outage alone stops nothing here, however many answers it lost.
     """
     counted: Any = db.run(
-        conn, db.statements("holds").rates, scope=scope, key=key, at=at, within=stop.within.span()
+        conn, db.statements("holds").rates,
+        scope=scope, key=key, at=at, within=stop.within.span(), outage=STRANDED_AT_MOST,
     ).one()  # fmt: skip
     worst: tuple[float, str] = (0.0, "")
     for name, limit in stop.rates().items():

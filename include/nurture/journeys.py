@@ -101,13 +101,14 @@ def _change_over(conn: sa.Connection, product: Product, scenario: Scenario, newe
         return
     sql = db.statements("journeys")
     every = [step.name for _, step in every_step(scenario.journey)]
+    mails = db.json_rows({"step": step.name, **step.body()} for step in scenario.emails())
     for old in _versions_walked(conn, product, scenario):
         if old != newest:
             which = {"product": product.product, "scenario": scenario.scenario, "old_hash": old}
             is_same = Scenario.model_validate(versions.read(conn, old)).walked() == scenario.walked()
             kept = every if is_same or scenario.in_flight == "move_on" else []
             db.run(conn, sql.withdraw, steps_kept=kept, as_of=as_of, **which)
-            db.run(conn, sql.move_on, new_hash=newest, **which)
+            db.run(conn, sql.move_on, new_hash=newest, mails=mails, as_of=as_of, **which)
 
 
 class _Walk:

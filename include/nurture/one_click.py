@@ -19,7 +19,7 @@ def trouble(links: Links) -> str | None:
     """Return why the one-click URL does not work, or None: it is asked with a token that refuses nobody."""
     found = None
     for _ in range(TRIES):
-        found = _trouble(links.unsubscribe(tokens.NOBODY))
+        found = _trouble(links.unsubscribe(links.token(tokens.NOBODY)))
         if found is None:
             return None
     return found

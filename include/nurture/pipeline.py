@@ -134,6 +134,13 @@ def consolidate(work: Work) -> Counts:
     return stage.consolidate(work.conn, work.as_of, work.edges.links.token_key)
 
 
+def pull(work: Work) -> Counts:
+    """Take in what the receiver kept."""
+    from nurture import events
+
+    return events.take_in(work.conn, work.as_of, work.zones, recorded_by=work.at)
+
+
 def select(work: Work) -> Counts:
     """Refresh the product's segments."""
     from nurture import segments
@@ -185,13 +192,6 @@ def send(work: Work) -> Counts:
     return dispatch.send_due(work.conn, work.product, work.loaded.company, work.as_of, work.at, send, links)
 
 
-def pull(work: Work) -> Counts:
-    """Take in what the receiver kept."""
-    from nurture import events
-
-    return events.take_in(work.conn, work.as_of, work.zones, recorded_by=work.at)
-
-
 def rescore(work: Work) -> Counts:
     """Score everybody of the product. A run that is not live leaves the scores as they were decided."""
     return _rescore(work, everybody=True)
@@ -233,14 +233,15 @@ def report(work: Work) -> Counts:
     return reporting.recount(work.conn, work.as_of, {work.name: work.product.timezone})
 
 
-# The task groups of a product's DAG and their tasks, in order; the order is no condition.
+# The task groups of a product's DAG and their tasks, in order; the order is no condition. What arrived comes first
+# among what decides: a click of last night steers today's branch, also where no pulse ran.
 STAGES: dict[str, dict[str, Callable[[Work], Counts]]] = {
     "sources": {"land": land},
     "consolidate": {"consolidate": consolidate},
+    "events": {"pull": pull},
     "segments": {"select": select},
     "journeys": {"walk": walk, "plan": plan_due},
     "dispatch": {"settle": settle, "send": send},
-    "events": {"pull": pull},
     "scoring": {"rescore": rescore},
     "handoff": {"qualify": qualify, "push": push},
     "reporting": {"report": report},

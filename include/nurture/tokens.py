@@ -6,7 +6,6 @@ base64: 23 characters for the first 255 messages, 28 for a billion. The signatur
 
 import base64
 import binascii
-import hashlib
 import hmac
 
 NOBODY = 0  # no message has this id: its token asks whether the doors work, and refuses nobody
@@ -20,7 +19,7 @@ def sign(key: bytes, message_id: int) -> str:
     if not key:
         raise ValueError("no token key: set NURTURE_TOKEN_KEY")
     written = message_id.to_bytes(max(1, (message_id.bit_length() + 7) // 8), "big")
-    signature = hmac.new(key, _PURPOSE + written, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+    signature = hmac.digest(key, _PURPOSE + written, "sha256")[:_SIGNATURE_BYTES]
     return base64.urlsafe_b64encode(signature + written).decode().rstrip("=")
 
 

@@ -75,7 +75,7 @@ create table nurture.messages (
     lead_id bigint not null references nurture.leads (lead_id),
     address_id bigint not null references nurture.addresses (address_id),
     email text not null,
-    variant text,                        -- its email's blocks that it shows, as `a+b`, or `-`; chosen when it is due
+    variant text,                        -- its email's blocks that it showed, as `a+b`, or `-`; of those claimed
     mail_type text not null check (mail_type in ('know_how', 'event', 'case_study', 'product_news', 'download')),
     definition_hash text not null references nurture.definitions (definition_hash),
     reason text not null,                -- why this lead: the segment, and since when
@@ -104,23 +104,25 @@ create table nurture.messages (
     recorded_at timestamptz not null default now(),
     constraint accepted_has_accepted_at check ((status = 'accepted') = (accepted_at is not null)),
     constraint an_end_has_its_reason check ((status in ('cancelled', 'expired')) = (ended_reason is not null)),
+    constraint planned_is_neither_sent_nor_ended check (
+        (status = 'planned') = (sent_at is null and ended_reason is null)
+    ),
     constraint what_was_claimed_has_its_request check (
         status in ('planned', 'cancelled', 'expired')
         or (request_id is not null and content_hash is not null and sent_at is not null)
     ),
     unique (product, occasion, lead_id)
-);
+) with (fillfactor = 70);
 -- The loser of one mailbox and the merged keep their rows and reasons; a mailbox gets an occasion once (N1).
 create unique index one_message_a_mailbox on nurture.messages (product, occasion, address_id)
 where ended_reason is null or ended_reason not in ('same mailbox', 'merged');
-create index messages_due on nurture.messages (product, email, occasion, due_at, message_id) where status = 'planned';
-create index messages_due_by_variant on nurture.messages (product, email, variant, occasion, due_at, message_id)
-where status = 'planned' and variant is not null;
-create index messages_open on nurture.messages (status) where status in ('sending', 'unknown');
+-- No index has to do with the status, the request or the variant: an answer then writes to no index. Who was in a
+-- request stands in send_attempts.
+create index messages_due on nurture.messages (product, email, occasion, due_at, message_id)
+where sent_at is null and ended_reason is null;
 create index messages_by_lead on nurture.messages (lead_id, sent_at desc);
 create index messages_by_address on nurture.messages (address_id, sent_at desc);
-create index messages_by_request on nurture.messages (request_id);
-create index messages_by_enrollment on nurture.messages (enrollment_id);
+create index messages_by_enrollment on nurture.messages (enrollment_id) where enrollment_id is not null;
 
 -- Why a planned message was not sent: one row when the reason changes (N5).
 create table nurture.decisions (
@@ -139,6 +141,7 @@ create table nurture.send_requests (
     request_id bigint generated always as identity primary key,
     product text not null,
     email text not null,
+    variant text,                        -- as its messages have it
     content_hash text not null references nurture.contents (content_hash),
     sending_domain text not null,
     mark text not null,                  -- the random mark of the batch's substitution tags
@@ -157,6 +160,7 @@ create table nurture.send_requests (
     is_probe boolean not null default false,
     answer text,                         -- what came back, in one line, nothing personal
     answered_at timestamptz,             -- for the one that was given up: when it was
+    answer_number bigint,                -- the newest request's when it was answered or settled: which came later
     provider_request_id text,
     settled_at timestamptz,
     settled_by text,
@@ -166,7 +170,7 @@ create table nurture.send_requests (
     constraint a_settlement_has_its_author check ((settled_at is null) = (settled_by is null))
 );
 create index send_requests_open on nurture.send_requests (status) where status in ('in_flight', 'unknown');
-create index send_requests_by_product on nurture.send_requests (product, request_id desc);
+create index send_requests_by_answer on nurture.send_requests (product, (coalesce(answer_number, request_id)) desc);
 create unique index send_requests_by_provider_id on nurture.send_requests (provider_request_id);
 
 -- No foreign keys here and from messages to their request, content and evidence: one statement writes them all, the

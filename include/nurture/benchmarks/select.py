@@ -131,8 +131,10 @@ def _definitions(bench: Bench) -> None:
 
 
 def _copy(folder: Path, products: Path, number: int) -> None:
-    """Copy a product under another name."""
+    """Copy a product under another name, its mails in other letters: nothing of them is compiled once for two."""
     name = f"{folder.name}_{number:02d}"
     shutil.copytree(folder, products / name)
+    for template in [*(products / name).rglob("*.mjml"), *(products / name).rglob("*.txt")]:
+        template.write_text(f"{template.read_text('utf-8')}{{# {name} #}}", "utf-8")
     page = products / name / "product.yaml"
     page.write_text(page.read_text("utf-8").replace(f"product: {folder.name}", f"product: {name}", 1), "utf-8")

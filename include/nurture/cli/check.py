@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-NO_DATABASE = "no database: what has run (in_flight, renamed steps) and the effect on leads were not looked at"
+NO_DATABASE = (
+    "no database: what has run (in_flight, renamed steps, plan days that passed) and the effect on leads were not "
+    "looked at"
+)
 
 
 class Week(NamedTuple):
@@ -42,6 +46,20 @@ class Week(NamedTuple):
         return told + f", {self.only_now:,} only by the change; {self.no_more:,} no longer"
 
 
+class Words(NamedTuple):
+    """A mail whose words have changed since it was sent last, and how many of it leave in the seven days from today."""
+
+    product: str
+    email: str
+    mails: int
+
+    def __str__(self) -> str:
+        """Write them for a person."""
+        return (
+            f"{self.product} {self.email}: other words than were sent last, in {_count(self.mails, 'mail')} this week"
+        )
+
+
 @app.command()
 def check(
     product: Annotated[
@@ -59,7 +77,8 @@ def check(
     """Check products, scenarios, emails, the plan and sources; exit 1 when something is wrong, not for a warning.
 
     With a database at hand it says, too, what a change must say of those under way, whom it lets in and puts out
-    beside the definitions that last ran, and how many leads it mails this week; nothing is changed. With --live it
+    beside the definitions that last ran, how many leads it mails this week, and how many of this week's mails carry
+    changed words; nothing is changed. With --live it
     says what only the world outside can: whether mails may leave, arrive and be refused.
     """
     if live:
@@ -67,10 +86,11 @@ def check(
         return
     from nurture.definitions.load import include_root
 
-    checked, found, weeks = _check(include_root(), product, home)
+    checked, found, coming = _check(include_root(), product, home)
     if as_json:
         told = {**vars(checked), "effects": None if found is None else [each._asdict() for each in found]}
-        told["weeks"] = [each._asdict() for each in weeks]
+        told["weeks"] = [each._asdict() for each in coming if isinstance(each, Week)]
+        told["words"] = [each._asdict() for each in coming if isinstance(each, Words)]
         typer.echo(json.dumps(told, default=vars, ensure_ascii=False, indent=2))
     else:
         for problem in checked.problems:
@@ -85,14 +105,16 @@ def check(
             f"{_count(len(checked.problems), 'problem').capitalize()}."
             + (f" {_count(len(checked.warnings), 'warning').capitalize()}." if checked.warnings else "")
         )
-        for line in [NO_DATABASE] if found is None else [*found, *weeks]:
+        for line in [NO_DATABASE] if found is None else [*found, *coming]:
             typer.echo(str(line))
     if checked.problems:
         sys.exit(1)
 
 
-def _check(root: Path, product: str | None, home: Path | None) -> "tuple[Checked, list[Effect] | None, list[Week]]":
-    """Return what is wrong, and what the products in order would do to the leads (None where no database answers)."""
+def _check(
+    root: Path, product: str | None, home: Path | None
+) -> "tuple[Checked, list[Effect] | None, list[Week | Words]]":
+    """Return what is wrong, what the products in order would do to the leads (None where no database answers), when."""
     from sqlalchemy.exc import OperationalError
 
     from nurture import db, versions
@@ -117,31 +139,37 @@ def _check(root: Path, product: str | None, home: Path | None) -> "tuple[Checked
             in_order = [found for found in loaded if found.product in checked.products]
             entering = [each for found in in_order for each in effects(conn, found, now)]
             company = load_company(root) if in_order else None
-            weeks = [_week(conn, company, found, now) for found in in_order if company]
-            return checked, entering, [week for week in weeks if week]
+            coming = [each for found in in_order if company for each in _week(conn, company, found, now)]
+            return checked, entering, coming
     except (Problem, OperationalError):
         return check_all(root, proofread, product, today=today), None, []
 
 
-def _week(conn: "sa.Connection", company: "Company", product: "Product", now: datetime) -> Week | None:
+def _week(conn: "sa.Connection", company: "Company", product: "Product", now: datetime) -> "Iterator[Week | Words]":
     """Play a product that has changed since it last ran from today on for seven days, beside what ran."""
     from nurture import versions
     from nurture.definitions.load import Loaded
+    from nurture.effect import reworded
     from nurture.simulate import simulate
 
-    old = versions.last_walked(conn, product)
-    if old in ("never", "the same"):
-        return None
+    old, words = versions.last_walked(conn, product), reworded(conn, product)
+    conn.rollback()
+    if old == "never" or (old == "the same" and not words):
+        return
     first = now.astimezone(product.zone).date()
     last = first + timedelta(days=6)
-    known = None if old == "unreadable" or old.calendar not in company.calendars else old
+    known = old if not isinstance(old, str) and old.calendar in company.calendars else None
     loaded = Loaded(company, {product.product: known or product})
     typer.echo(f"Playing a week of {product.product} …", err=True)
     played = simulate(conn, loaded, product.product, first, last, product if known else None, alone=True)
-    if played.changed is None:
-        return Week(product.product, len(played.in_force.people), None, None)
-    people = played.difference()["people"]
-    return Week(product.product, len(played.changed.people), people["mailed_only_after"], people["mailed_only_before"])
+    week = played.changed or played.in_force
+    if played.changed is not None:
+        people = played.difference()["people"]
+        yield Week(product.product, len(week.people), people["mailed_only_after"], people["mailed_only_before"])
+    elif old != "the same":
+        yield Week(product.product, len(week.people), None, None)
+    mails = week.by("email")
+    yield from (Words(product.product, email, mails.get(email, 0)) for email in words)
 
 
 def _count(number: int, what: str) -> str:

@@ -70,7 +70,7 @@ def _product(name: str, email: str) -> "Product":
     folders = {folder.name: folder for folder in product_folders(root)}
     if name not in folders:
         raise Problem(f"there is no product {name!r}: {instead(name, folders)}")
-    product, problems = read_product(folders[name], load_shared(root))
+    product, problems, _ = read_product(folders[name], load_shared(root))
     if product is None:
         raise BrokenDefinition(problems)
     if email not in product.emails:

@@ -5,14 +5,16 @@ How an email is proofread is an argument, because rendering stands above the def
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from nurture.definitions import changes, plan_lints, reach
+from nurture.definitions import changes, plan_lints
 from nurture.definitions.load import (
     EMAIL_PARTS,
+    Shared,
     load_shared,
     load_sources,
     load_vocabulary,
@@ -25,7 +27,7 @@ from nurture.definitions.past import Past
 from nurture.definitions.problems import BrokenDefinition, DefinitionProblem, Document
 from nurture.definitions.products import Product
 from nurture.definitions.reachable import unreachable
-from nurture.definitions.yaml12 import read
+from nurture.definitions.spread import spread
 from nurture.problem import Problem
 
 _CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly|once)|([0-9A-Za-z*/,#-]+ ){4}[0-9A-Za-z*/,#-]+)$")
@@ -101,31 +103,51 @@ def check(
     folders = {folder.name: folder for folder in product_folders(root)}
     if product is not None and product not in folders:
         raise Problem(f"there is no product {product!r}: {instead(product, folders)}")
-    for name, folder in folders.items():
-        if product is not None and name != product:
-            continue
-        checked.problems += _stray_files(folder, root)
-        loaded, broken = read_product(folder, shared)
-        checked.problems += broken
+    asked = [folder for name, folder in folders.items() if product in (None, name)]
+    for looked in spread(partial(_look, shared, proofread), asked):
+        checked.problems += looked.problems
+        checked.warnings += looked.warnings
+        loaded = looked.product
         if loaded is None:
             continue
-        checked.problems += _schedule(loaded, folder, root)
-        for email in loaded.emails:
-            for problem, is_warning in _proofread(loaded, email, folder, root, proofread):
-                (checked.warnings if is_warning else checked.problems).append(problem)
-        if broken:
-            continue
-        checked.problems += unreachable(loaded, folder, root)
         past = past_of(loaded) if past_of is not None else None
-        for found, is_warning in _journeys_and_plan(loaded, folder, root, today, past):
+        for found, is_warning in _journeys_and_plan(loaded, looked.pages, today, past):
             (checked.warnings if is_warning else checked.problems).append(found)
-        checked.notes += _unsent(loaded, folder, root)
-        checked.products.append(name)
+        checked.notes += looked.notes
+        checked.products.append(loaded.product)
         checked.scenarios += len(loaded.scenarios)
         checked.emails += len(loaded.emails)
     checked.problems = sorted(set(checked.problems))  # what is wrong with the layout is so for every email
     checked.warnings = sorted(set(checked.warnings))
     return checked
+
+
+@dataclass
+class _Looked:
+    """What one product's folder alone says; the product is None when something in it cannot be read."""
+
+    product: Product | None
+    pages: dict[str, Document]
+    problems: list[DefinitionProblem]
+    warnings: list[DefinitionProblem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _look(shared: Shared, proofread: Proofread, folder: Path) -> _Looked:
+    """Read a product's folder with its mails."""
+    root = shared.root
+    loaded, broken, pages = read_product(folder, shared)
+    looked = _Looked(None if broken else loaded, pages, [*_stray_files(folder, root), *broken])
+    if loaded is None:
+        return looked
+    looked.problems += _schedule(loaded, pages[""])
+    for email in loaded.emails:
+        for problem, is_warning in _proofread(loaded, email, folder, root, proofread):
+            (looked.warnings if is_warning else looked.problems).append(problem)
+    if looked.product is not None:
+        looked.problems += unreachable(loaded, pages)
+        looked.notes += _unsent(loaded, folder, root)
+    return looked
 
 
 def _stray_files(folder: Path, root: Path) -> Iterator[DefinitionProblem]:
@@ -148,10 +170,10 @@ def _stray_files(folder: Path, root: Path) -> Iterator[DefinitionProblem]:
             yield DefinitionProblem(shown(file, root), 0, "", message)
 
 
-def _schedule(product: Product, folder: Path, root: Path) -> Iterator[DefinitionProblem]:
+def _schedule(product: Product, page: Document) -> Iterator[DefinitionProblem]:
     if not _CRON.match(product.schedule):
         message = f"{product.schedule!r} is not a cron schedule of five fields, as in '0 9 * * 1-5'"
-        yield DefinitionProblem(shown(folder / "product.yaml", root), 0, "schedule", message)
+        yield page.problem(("schedule",), message)
 
 
 def _proofread(
@@ -170,13 +192,11 @@ def _proofread(
 
 
 def _journeys_and_plan(
-    product: Product, folder: Path, root: Path, today: dt.date, past: Past | None
+    product: Product, pages: Mapping[str, Document], today: dt.date, past: Past | None
 ) -> Iterator[tuple[DefinitionProblem, bool]]:
-    """Yield what is wrong with ways, changes and dates, and whether it is a warning."""
-    pages = {name: _document(folder / "scenarios" / f"{name}.yaml", root) for name in product.scenarios}
-    page = _document(folder / "product.yaml", root)
+    """Yield what is wrong with changes and dates, and whether it is a warning."""
+    page = pages[""]
     for name, scenario in product.scenarios.items():
-        yield from ((found, False) for found in reach.of_scenario(scenario, product, pages[name]))
         if past is not None:
             yield from ((found, False) for found in changes.of_scenario(scenario, pages[name], past))
     if past is not None:
@@ -186,11 +206,6 @@ def _journeys_and_plan(
             yield pages[str(path[1])].problem(("journey",), message), is_warning
         else:
             yield page.problem(path, message), is_warning
-
-
-def _document(file: Path, root: Path) -> Document:
-    text = file.read_text("utf-8-sig")
-    return Document(shown(file, root), text, read(text))
 
 
 def _unsent(product: Product, folder: Path, root: Path) -> Iterator[str]:

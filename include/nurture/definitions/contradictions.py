@@ -85,7 +85,7 @@ def _either(one: list[list[Claim]] | None, other: list[list[Claim]] | None) -> l
 def _conflict(claims: list[Claim], sent: Collection[str] | None) -> str | None:
     for one in claims:
         if one.holds and any(not other.holds and other.leaf == one.leaf for other in claims):
-            return f"{one}, and not so"
+            return f"{one}, and its opposite"
     return next(
         (
             reason

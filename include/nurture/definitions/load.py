@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -46,6 +46,14 @@ class Loaded:
     problems: dict[str, list[DefinitionProblem]] = field(default_factory=dict)
 
 
+class Reading(NamedTuple):
+    """One product folder as it was read: the product or None, what is wrong, product.yaml ("") and the scenarios."""
+
+    product: Product | None
+    problems: list[DefinitionProblem]
+    pages: dict[str, Document]
+
+
 def include_root() -> Path:
     """Return the folder that holds company.yaml, products/ and sources/: NURTURE_INCLUDE, else the checkout's."""
     named = os.environ.get("NURTURE_INCLUDE")
@@ -81,14 +89,14 @@ def load_shared(root: Path | None = None) -> Shared:
 
 def load_product(folder: Path, shared: Shared) -> Product:
     """Load one product folder; raise `BrokenDefinition` with everything that is wrong in it."""
-    product, problems = read_product(folder, shared)
-    if product is None or problems:
-        raise BrokenDefinition(problems)
-    return product
+    read = read_product(folder, shared)
+    if read.product is None or read.problems:
+        raise BrokenDefinition(read.problems)
+    return read.product
 
 
-def read_product(folder: Path, shared: Shared) -> tuple[Product | None, list[DefinitionProblem]]:
-    """Read one product folder: the product as far as it can be read (to find more in it), and what is wrong in it."""
+def read_product(folder: Path, shared: Shared) -> Reading:
+    """Read one product folder, as far as it can be read (to find more in it)."""
     root = shared.root
     problems: list[DefinitionProblem] = []
     product, page = _read(folder / "product.yaml", root, Product, problems)
@@ -117,8 +125,9 @@ def read_product(folder: Path, shared: Shared) -> tuple[Product | None, list[Def
         product = product.model_copy(update={"scenarios": scenarios, "emails": emails, "layout": shared.layout,
             "selling_words": tuple(shared.company.selling_words)})  # fmt: skip
         problems.extend(expired(product, page))
-        problems.extend(circles(product, {**pages, "": page}))
-    return product, problems
+        pages[""] = page
+        problems.extend(circles(product, pages))
+    return Reading(product, problems, pages)
 
 
 def load_company(root: Path | None = None) -> Company:

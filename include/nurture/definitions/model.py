@@ -57,14 +57,17 @@ class Duration(Model):
 
 
 def _read_duration(value: Any) -> Any:
+    if isinstance(value, int | float | list):
+        raise ValueError(f"{value!r} is not a span: write it with its unit, as in '3 business days'")
     if not isinstance(value, str):
         return value
     match = _DURATION.match(value.strip())
     if match is None:
         amount, _, unit = value.strip().partition(" ")
         unit = nearest(unit, UNITS) or unit
-        mend = f"{amount} {unit}" if amount.isdigit() and unit in UNITS else "3 days"
-        raise ValueError(f"{value!r} is not a span (a number and one of {', '.join(UNITS)}): did you mean {mend!r}?")
+        is_near = amount.isascii() and amount.isdigit() and unit in UNITS
+        mend = f"did you mean '{amount} {unit}'?" if is_near else "write it as in '3 business days'"
+        raise ValueError(f"{value!r} is not a span (a number and one of {', '.join(UNITS)}): {mend}")
     return {"amount": int(match[1]), "unit": match[2] + "s"}
 
 
@@ -74,6 +77,8 @@ Span = Annotated[Duration, BeforeValidator(_read_duration)]
 def _read_percent(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?%", value.strip()):
         return float(value.strip().removesuffix("%")) / 100
+    if isinstance(value, int | float) and value > 1:
+        raise ValueError(f"{value} is more than all: write {value}% for {value} of a hundred")
     return value
 
 

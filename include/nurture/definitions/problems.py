@@ -121,8 +121,10 @@ class _Finding:
             else:
                 message = f"unknown key {key!r}: {instead(key, known)}"
             return cls(path, message, choice, (len(path), 1), meant=nearest(key, known))
-        specific = not kind.endswith("_type")
-        return cls(path, _message(kind, value, detail), choice, (len(path), int(specific)))
+        specific = not kind.endswith("_type") and not (kind == "literal_error" and isinstance(value, dict | list))
+        known = [key for model in models for key in _keys(model)] if kind.startswith("model_") else []
+        message = _message(kind, value, detail) + (f" ({', '.join(known)})" if known else "")
+        return cls(path, message, choice, (len(path), int(specific)))
 
 
 def _place(data: Any, model: type[Model], loc: tuple[Any, ...]) -> tuple[YamlPath, set[type[Model]], YamlPath | None]:
@@ -183,6 +185,12 @@ _KINDS = {
 }  # fmt: skip
 
 
+_BOUNDS = {
+    "less_than": "below", "less_than_equal": "at most", "greater_than": "above", "greater_than_equal": "at least",
+}  # fmt: skip
+_BOUND_OF = {"less_than": "lt", "less_than_equal": "le", "greater_than": "gt", "greater_than_equal": "ge"}
+
+
 def _message(kind: str, value: Any, detail: Any) -> str:
     shown = repr(value) if isinstance(value, str | int | float | bool) else "what stands here"
     if value is None:
@@ -199,10 +207,12 @@ def _message(kind: str, value: Any, detail: Any) -> str:
         return f"{shown} is not a mail address"
     if kind in ("unknown_condition", "unknown_step"):
         words = conditions.SUBJECTS if kind == "unknown_condition" else STEPS
-        hints = [nearest(key, words) for key in value] if isinstance(value, dict) else []
-        meant = next((word for word in hints if word), None)
+        hints = {key: nearest(key, words) for key in value} if isinstance(value, dict) else {}
+        said, meant = next(((key, word) for key, word in hints.items() if word), (None, None))
         what = "a condition" if kind == "unknown_condition" else "a step"
-        return f"not {what}: did you mean {meant!r}?" if meant else detail["msg"]
+        return f"{said!r} is not {what}: did you mean {meant!r}?" if meant else detail["msg"]
+    if kind in _BOUNDS:
+        return f"{shown} is not {_BOUNDS[kind]} {detail['ctx'][_BOUND_OF[kind]]}"
     return detail["msg"].removeprefix("Value error, ")
 
 

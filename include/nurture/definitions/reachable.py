@@ -1,37 +1,28 @@
 """Reachable: every condition of a product can be met by somebody, and every way of a journey taken."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from nurture.definitions import conditions as c
 from nurture.definitions.contradictions import Claim, alternatives, why_nobody
-from nurture.definitions.load import shown
 from nurture.definitions.meaning import audiences, in_full, without_segments
 from nurture.definitions.problems import DefinitionProblem, Document, YamlPath
 from nurture.definitions.products import Product
 from nurture.definitions.scenarios import Branch, Email, Scenario, Step, WaitFor, ways
-from nurture.definitions.yaml12 import read
 
 # What does not change between a refresh of an audience and a branch, unless the record itself is corrected.
 _LASTING = (c.Attribute, c.Source, c.FirstTouch, c.Consents)
 _Found = tuple[YamlPath, str]
 
 
-def unreachable(product: Product, folder: Path, root: Path) -> Iterator[DefinitionProblem]:
-    """Yield every condition of a product that nobody can meet, and every way of a branch that nobody can take."""
+def unreachable(product: Product, pages: Mapping[str, Document]) -> Iterator[DefinitionProblem]:
+    """Yield every condition of a product that nobody can meet, and every way of a branch that nobody can take.
+
+    `pages` holds its files: each scenario's by name, product.yaml as "".
+    """
     reader = Reader(product)
-    yield from _told(reader.conditions(), folder / "product.yaml", root)
+    yield from (pages[""].problem(path, message) for path, message in reader.conditions())
     for name, scenario in product.scenarios.items():
-        yield from _told(reader.journey(scenario), folder / "scenarios" / f"{name}.yaml", root)
-
-
-def _told(found: Iterator[_Found], file: Path, root: Path) -> Iterator[DefinitionProblem]:
-    page: Document | None = None
-    for path, message in found:
-        if page is None:
-            text = file.read_text("utf-8-sig")
-            page = Document(shown(file, root), text, read(text))
-        yield page.problem(path, message)
+        yield from (pages[name].problem(path, message) for path, message in reader.journey(scenario))
 
 
 class Reader:
@@ -59,7 +50,7 @@ class Reader:
     def _nobody(self, path: YamlPath, condition: c.Condition) -> Iterator[_Found]:
         why = why_nobody(self._in_full(condition))
         if why is not None:
-            yield path, f"nobody can be here: {why}"
+            yield path, f"nobody can be here: it would need {why}"
 
     def journey(self, scenario: Scenario) -> Iterator[_Found]:
         """Yield what nobody can meet or take in a scenario."""
@@ -96,12 +87,14 @@ class Reader:
                 asked, at = (
                     (step.branch.if_, ("branch", "if")) if isinstance(step, Branch) else (step.wait_for, ("wait_for",))
                 )
+                if not any(inner for _, inner in ways(step)):
+                    yield here, "neither way has a step: take the step out, or write what differs"
                 before = set(sent)
                 for (below, inner), holds in zip(ways(step), (True, False), strict=True):
                     claims = alternatives(Claim(self._in_full(asked), holds)) or []
                     why = why_nobody(_all_of(self._in_full(asked), holds), [*lasting, *known], before)
                     if why is not None:
-                        yield (*here, *at), f"nobody takes the way of {below[-1]!r}: {why}"
+                        yield (*here, *at), f"nobody takes the way of {below[-1]!r}: it would need {why}"
                         continue
                     now = claims[0] if isinstance(step, Branch) and len(claims) == 1 else []
                     taken = set(before)

@@ -9,6 +9,18 @@ from typing import Any
 
 import yaml
 
+_UNEVEN = "the indentation differs from the lines above, or a quote above is not closed"
+# What libyaml says, as what was most likely done; the rest it says well enough.
+_PLAIN = {
+    "found character that cannot start any token": "a tab, @, ` or % begins here: indent with spaces, quote a value",
+    "mapping values are not allowed in this context": (
+        "no colon can stand here: the indentation differs from the lines above, or words with ': ' need quotes"
+    ),
+    "did not find expected key": _UNEVEN,
+    "did not find expected '-' indicator": _UNEVEN,
+    "found unexpected end of stream": "a quote is not closed",
+}
+
 
 class NotReadable(Exception):
     """The text is not YAML 1.2, or a key stands twice; `line` counts from 1."""
@@ -71,7 +83,8 @@ def read(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise NotReadable(f"not readable as YAML: {error.problem}", mark.line + 1 if mark else 1) from error
+        why = _PLAIN.get(str(error.problem), error.problem)
+        raise NotReadable(f"not readable as YAML: {why}", mark.line + 1 if mark else 1) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise NotReadable(f"not readable as YAML: {error.reason}", line) from error

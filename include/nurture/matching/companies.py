@@ -8,6 +8,7 @@ from rapidfuzz.distance import OSA
 from nurture.matching.candidates import Row
 
 Evidence = tuple[str, str, str, int]  # kind, value, account key, how many records say so
+_OF_ONE = 2  # names of companies on one mailbox: its holder moved, or a slip
 _SMALL = 0.15  # a name that so few of a domain's records bear is a slip or somebody's former employer
 
 
@@ -22,6 +23,8 @@ def assign(rows: Sequence[Row], known: Iterable[Evidence] = ()) -> tuple[dict[in
         said.setdefault((kind, value), Counter())[account] += count
     added: dict[tuple[str, str], Counter[str]] = {}
     found: dict[int, str] = {}
+    if borrowed := _borrowed(rows, said):
+        rows = [row._replace(domain="") if (row.domain, row.company) in borrowed else row for row in rows]
     alike: dict[tuple[str, ...], list[Row]] = {}  # who says the same is told once
     for row in rows:
         alike.setdefault((row.domain, row.company, row.corporate_number, row.phone, row.place), []).append(row)
@@ -102,6 +105,27 @@ def _one(counts: Counter[str]) -> str:
 
 def _most(counts: Counter[str]) -> str:
     return min(counts, key=lambda account: (-counts[account], account))
+
+
+def _borrowed(rows: Sequence[Row], said: dict[tuple[str, str], Counter[str]]) -> set[tuple[str, str]]:
+    """Return the domains, each with the company of a record, that are not that company's: a rep's or an agency's.
+
+    A mailbox whose records bear several companies' names is nobody's of them, but of the company that other mailboxes
+    of its domain name.
+    """
+    named: dict[str, set[str]] = {}
+    for row in rows:
+        if row.mailbox and row.domain and row.company:
+            named.setdefault(row.mailbox, set()).add(row.company)
+    lent = {mailbox for mailbox, companies in named.items() if len(companies) > _OF_ONE}
+    if not lent:
+        return set()
+    own = {(row.domain, row.company) for row in rows if row.domain and row.mailbox not in lent}
+    return {
+        (row.domain, row.company) for row in rows
+        if row.mailbox in lent and row.company and (row.domain, row.company) not in own
+        and f"domain:{row.domain}" not in said.get(("company", row.company), ())
+    }  # fmt: skip
 
 
 def _misspelt(rows: Sequence[Row], said: dict[tuple[str, str], Counter[str]]) -> dict[str, str]:

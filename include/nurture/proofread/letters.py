@@ -41,7 +41,7 @@ def japanese(mail: Rendered, page: Page, files: list[Source]) -> Iterator[Findin
         return
     shown = {"subject": mail.subject, "mjml": page.words + page.hidden, "txt": mail.text}
     for part, words in shown.items():
-        unsafe = {letter for letter in words if not is_safe(letter)}
+        unsafe = {letter for letter in set(words) if not is_safe(letter)}
         for source in files:
             fits = source.is_mjml == (part == "mjml") and (source.part == "subject") == (part == "subject")
             if not unsafe or not fits:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from nurture.definitions.nearest import instead
 from nurture.proofread.finding import Finding, Source
@@ -63,6 +64,11 @@ def details(source: Source) -> Iterator[Finding]:
             yield Finding(source.part, message, source.line_at(tag.start()))
 
 
+@lru_cache(maxsize=64)
 def _tags(source: Source) -> list[re.Match[str]]:
-    """Return the tags of a template, what Jinja makes left blank."""
-    return list(_TAG.finditer(_JINJA.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source.text)))
+    """Return the tags of a template, what Jinja makes left blank; a layout's are read once for all mails."""
+    return list(_TAG.finditer(_JINJA.sub(_blank, source.text)))
+
+
+def _blank(found: re.Match[str]) -> str:
+    return "\n".join(" " * len(line) for line in found[0].split("\n"))

@@ -35,7 +35,10 @@ class Page:
                 self._begin(token["tag"].lower(), token["attributes"])
 
     def _begin(self, tag: str, attributes: str) -> None:
-        given = {name.lower(): html.unescape(one or other) for name, one, other in _ATTRIBUTE.findall(attributes)}
+        given: dict[str, str] = {}
+        said = attributes.lower()
+        if tag in ("a", "img") or "display" in said or "visibility" in said:  # nothing is asked of the others
+            given = {name.lower(): html.unescape(one or other) for name, one, other in _ATTRIBUTE.findall(attributes)}
         if tag == "a" and "href" in given:
             self.links.append((given["href"], ""))
             self._is_link = True

@@ -13,8 +13,8 @@ def selling(product: Product, email: str, files: list[Source]) -> Iterator[Findi
     for source in files:
         if source.is_layout:
             continue
-        for number, line in enumerate(source.text.split("\n"), start=1):
-            words = [word for word in product.selling_words if word.casefold() in line.casefold()]
+        for number, line in enumerate(source.text.casefold().split("\n"), start=1):
+            words = [word for word in product.selling_words if word.casefold() in line]
             if words:
                 said = ", ".join(repr(word) for word in words)
                 message = (

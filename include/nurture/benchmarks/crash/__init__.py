@@ -6,7 +6,7 @@ the sandbox's store is compared with the ledger.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -66,15 +66,22 @@ def figures(crash: Crash, messages: int, policy: Policy) -> dict[str, Any]:
 def drawn(trials: int, seed: int, workers: int | None = None, first: int = 1) -> Iterator[Trial]:
     """Yield trials, each point once before any comes again; who is struck, and when, is drawn.
 
-    `first` numbers the first one: two series on one stack have numbers of their own.
+    A point that comes again has another crew and another victim, until it had them all: 24 trials have each point with
+    each number of workers. `first` numbers the first one: two series on one stack have numbers of their own.
     """
     chance = random.Random(seed)
-    points: list[str] = []
+    left: dict[object, list[Any]] = {}
+
+    def _next(what: object, choices: Sequence[Any]) -> Any:
+        """Draw what did not come since all of them did."""
+        left[what] = left.get(what) or chance.sample(choices, len(choices))
+        return left[what].pop()
+
     for number in range(first, first + trials):
-        points = points or chance.sample(POINTS, len(POINTS))
-        point, victim, crew = points.pop(), chance.choice(VICTIMS), workers or chance.choice(WORKERS)
+        point = _next("point", POINTS)
+        victim, crew = _next(("victim", point), VICTIMS), workers or _next(("crew", point), WORKERS)
         if point == "settling":
-            point = chance.choice(tuple(FIRST))
+            point = _next("settling", tuple(FIRST))
         nth = chance.randint(1, 2) if crew < 4 and point not in FIRST else 1
         yield Trial(number, point, victim, crew, nth)
 

@@ -115,7 +115,7 @@ class Watch:
         wanted = {getattr(stage, points[point])}
         if points[point] == "settle_accepted":  # by whichever evidence
             wanted.add(stage.settle_planned)
-        if statement in wanted or any(db.often_name(each) in statement for each in wanted):
+        if statement in wanted or any(f"execute {db.often_name(each)}" in statement for each in wanted):
             self._at(point)
 
     def _at(self, point: str) -> None:
