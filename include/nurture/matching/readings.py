@@ -1,7 +1,7 @@
 """Readings: kana and Latin spellings of a Japanese name in one form, and what kanji are read as, by the data."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -60,7 +60,7 @@ class Readings:
 
     def __init__(self, counts: Iterable[tuple[str, str, str, int]] = ()) -> None:
         """Begin with what is known: (part, written, reading, count); part is `last` or `first`."""
-        self._counts: dict[tuple[str, str], Counter[str]] = {}
+        self._counts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._learned: Counter[tuple[str, str, str]] = Counter()
         self._known: dict[tuple[str, str], list[str]] = {}
         self.know(counts)
@@ -68,11 +68,11 @@ class Readings:
     def know(self, counts: Iterable[tuple[str, str, str, int]]) -> None:
         """Add what earlier records showed of other parts."""
         for part, written, reading, count in counts:
-            self._counts.setdefault((part, written), Counter())[reading] += count
+            self._counts[part, written][reading] += count
 
     def learn(self, part: str, written: str, reading: str, weight: int) -> None:
         """Count one showing of a reading."""
-        self._counts.setdefault((part, written), Counter())[reading] += weight
+        self._counts[part, written][reading] += weight
         self._learned[part, written, reading] += weight
         self._known.pop((part, written), None)
 
@@ -84,10 +84,11 @@ class Readings:
         """Return the readings that are known well, the commonest first; none where the data do not say."""
         known = self._known.get((part, written))
         if known is None:
-            counts = self._counts.get((part, written), Counter())
-            total = counts.total()
-            likely = counts.most_common(MOST_READINGS)
-            known = [reading for reading, count in likely if count >= ENOUGH and count * 6 >= total]
+            known = []
+            if counts := self._counts.get((part, written)):
+                total = counts.total()
+                likely = counts.most_common(MOST_READINGS)
+                known = [reading for reading, count in likely if count >= ENOUGH and count * 6 >= total]
             self._known[part, written] = known
         return known
 
