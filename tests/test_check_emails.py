@@ -41,7 +41,7 @@ def test_warnings_are_told_and_stop_nothing(include: Path):
     text.write_text(words.replace("平素より", "① 今だけの特別価格。平素より"), "utf-8")
     done = CliRunner().invoke(app, ["check"])
     assert done.exit_code == 0
-    assert "No problems. 2 warnings.\n" in done.stdout
+    assert "No problems. 2 warnings. In order: 2 products" in done.stdout
     place = f"warning: {PLACE}/emails/restore_drill.txt:{line}: "
     assert [warning.startswith(place) for warning in done.stderr.splitlines()] == [True, True]
     assert "R-001-13" in done.stderr

@@ -294,7 +294,7 @@ def test_the_command_exits_1_with_every_problem_and_0_when_all_is_in_order(
     good = CliRunner().invoke(app, ["check"])
     assert good.exit_code == 0
     assert good.stdout.splitlines()[-2:] == [
-        "In order: 2 products, 4 scenarios, 10 emails, 5 sources. No problems.",
+        "No problems. In order: 2 products, 4 scenarios, 10 emails, 5 sources.",
         NO_DATABASE,
     ]
     line = change(product / "product.yaml", "half_life: 30 days", "half_life: a month")

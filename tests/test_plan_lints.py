@@ -131,6 +131,14 @@ def test_a_day_that_is_past_and_was_never_sent_stops_once_the_product_runs():
     ran = Past(leads=1, first_run_on=date(2026, 9, 1), entries={"download_2026_11_10": {}})
     assert stops(year(plan=late), TODAY, ran) == []
     assert stops(year(plan=late), TODAY, None) == []
+    before = "'download_2026_11_10' of 2026-11-10: past before the product's first run, and never sent: move what is "
+    assert f"{before}still to be sent" in told(year(plan=late), TODAY, Past(leads=1, first_run_on=date(2026, 11, 12)))
+
+
+def test_a_month_that_is_past_is_no_gap():
+    asked = year(leave_out=["2026-08"])
+    assert "no mail in 2026-08 (R-001-20)" in told(asked, date(2026, 8, 31))
+    assert not [message for message in told(asked, date(2026, 9, 1)) if "R-001-20" in message]
 
 
 def test_r_000_21_mails_that_come_ever_more_seldom_and_a_start_that_stalled():

@@ -317,7 +317,8 @@ def _text_of(page: str, mark: str) -> str:
     reader.ignore_images = reader.ignore_emphasis = reader.ignore_tables = True
     # As words, tags pass html2text's escaping untouched.
     held = re.sub(rf"-{mark}_([a-z_]+)_html-", lambda tag: f"{mark}X{tag[1].replace('_', 'Z')}X{mark}", page)
-    text = reader.handle(held)
+    text = reader.handle(re.sub(r"</(t[dh])>", r" </\1>", held))  # a row's cells are words apart
+    text = re.sub(r"\[([^]\n]+)\]\((\S+)\)", r"\1\n\2", text)  # a link is its words, and below them where it leads
     text = re.sub(rf"{mark}X([a-zZ]+)X{mark}", lambda tag: f"-{mark}_{tag[1].replace('Z', '_')}_raw-", text)
     lines = (line if len(line.encode()) < LONG_LINE else line.replace("。", "。\n") for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines))

@@ -77,9 +77,9 @@ def check(
     """Check products, scenarios, emails, the plan and sources; exit 1 when something is wrong, not for a warning.
 
     With a database at hand it says, too, what a change must say of those under way, whom it lets in and puts out
-    beside the definitions that last ran, how many leads it mails this week, and how many of this week's mails carry
-    changed words; nothing is changed. With --live it
-    says what only the world outside can: whether mails may leave, arrive and be refused.
+    beside the definitions that last ran, and, where nothing is wrong, how many leads it mails this week, and how many
+    of this week's mails carry changed words; nothing is changed. With --live it says what only the world outside can:
+    whether mails may leave, arrive and be refused.
     """
     if live:
         check_live(product, resolver, home, as_json)
@@ -100,10 +100,10 @@ def check(
         for note in checked.notes:
             typer.echo(f"note: {note}")
         typer.echo(
-            f"In order: {_count(len(checked.products), 'product')}, {_count(checked.scenarios, 'scenario')}, "
-            f"{_count(checked.emails, 'email')}, {_count(checked.sources, 'source')}. "
-            f"{_count(len(checked.problems), 'problem').capitalize()}."
-            + (f" {_count(len(checked.warnings), 'warning').capitalize()}." if checked.warnings else "")
+            f"{_count(len(checked.problems), 'problem').capitalize()}. "
+            + (f"{_count(len(checked.warnings), 'warning').capitalize()}. " if checked.warnings else "")
+            + f"In order: {_count(len(checked.products), 'product')}, {_count(checked.scenarios, 'scenario')}, "
+            f"{_count(checked.emails, 'email')}, {_count(checked.sources, 'source')}."
         )
         for line in [NO_DATABASE] if found is None else [*found, *coming]:
             typer.echo(str(line))
@@ -136,10 +136,14 @@ def _check(
                 return versions.past(conn, found)
 
             checked = check_all(root, proofread, product, today=today, past_of=past_of)
+            wrong = "".join(problem.file + "\n" for problem in checked.problems)
             in_order = [found for found in loaded if found.product in checked.products]
             entering = [each for found in in_order for each in effects(conn, found, now)]
             company = load_company(root) if in_order else None
-            coming = [each for found in in_order if company for each in _week(conn, company, found, now)]
+            played = [
+                found for found in in_order if f"/{found.product}/" not in wrong
+            ]
+            coming = [each for found in played if company for each in _week(conn, company, found, now)]
             return checked, entering, coming
     except (Problem, OperationalError):
         return check_all(root, proofread, product, today=today), None, []

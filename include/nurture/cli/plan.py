@@ -9,7 +9,7 @@ import typer
 from nurture.cli.run import AsOfOption, HomeOption, JsonOption, moment_of, stack_environment
 from nurture.problem import Problem
 
-_WIDTH = 130  # columns: a narrower window wraps the lines rather than the words
+_ENOUGH = 500  # columns: a narrower window wraps the lines rather than the words
 
 plan = typer.Typer(help="The year's dated mails.", no_args_is_help=True)
 
@@ -23,6 +23,7 @@ def show_plan(
 ) -> None:
     """Show the year month by month: each mail, its segment and type, and how far it is. Reviews stand between."""
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     from nurture import db
@@ -61,7 +62,7 @@ def show_plan(
         numbers = (f"{number:,}" if number else "" for number in (row.people, row.sent, row.waiting, row.not_sent))
         table.add_row(f"{row.date}", row.name, row.email, row.to, row.mail_type, row.state, *numbers)
     console = Console()
-    console.width = max(console.width, _WIDTH)
+    console.width = max(console.width, Measurement.get(console, console.options.update(width=_ENOUGH), table).maximum)
     console.print(table)
     if counts is None:
         typer.echo("The stack is down, so what was sent is not known: `nurture up`")

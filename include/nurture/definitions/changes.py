@@ -40,7 +40,11 @@ def of_scenario(scenario: Scenario, page: Document, past: Past) -> Iterator[Defi
             yield page.problem(
                 path,
                 f"the step {renamed!r} has run and is called {step.name!r} now: keep its name, "
-                "or who had its mail gets it again",
+                + (
+                    "or who had its mail gets it again"
+                    if isinstance(step, Email)
+                    else "or it is a step that nobody knew"
+                ),
             )
 
 

@@ -18,6 +18,7 @@ from nurture.definitions.products import Product
 from nurture.definitions.scenarios import Email, Step, ways
 
 _A_MONTH, _STALLED, _ENDS_SOON = 31, 45, 62  # days
+_NAMED = 3  # of several, the rest are counted
 _AT_MOST_OF_ONE_TYPE = 0.6
 _ISSUES_BEFORE_A_STALL = 3
 
@@ -37,7 +38,7 @@ def lint(product: Product, today: dt.date, past: Past | None) -> Iterator[Lint]:
     if not product.plan:
         return
     yield from _dates(product.plan, today, past)
-    yield from _months(product.plan)
+    yield from _months(product.plan, today)
     yield from _types(product.plan)
     yield from _reviews(product)
     yield from _content(product, today)
@@ -103,6 +104,7 @@ def _readiness(product: Product, past: Past | None) -> Iterator[Lint]:
 
 def _dates(plan: list[PlanEntry], today: dt.date, past: Past | None) -> Iterator[Lint]:
     newest = dt.date.min
+    unsent: list[tuple[int, PlanEntry]] = []
     for index, entry in enumerate(plan):
         path: YamlPath = ("plan", index, "date")
         if entry.date < newest:
@@ -110,13 +112,22 @@ def _dates(plan: list[PlanEntry], today: dt.date, past: Past | None) -> Iterator
         newest = max(newest, entry.date)
         has_run = past is not None and entry.name in past.entries
         begun = past.first_run_on if past is not None else None
-        if begun is not None and not has_run and begun <= entry.date < today and entry.email is not None:
+        if past is None or has_run or entry.email is None or entry.date >= today:
+            continue
+        if begun is not None and begun <= entry.date:
             yield Lint(path, f"{entry.date} is past and {entry.name!r} was never sent: move its date", is_warning=False)
+        else:
+            unsent.append((index, entry))
+    if unsent:
+        named = ", ".join(f"{entry.name!r} of {entry.date}" for _, entry in unsent[:_NAMED])
+        more = f" and {len(unsent) - _NAMED} more" if len(unsent) > _NAMED else ""
+        message = f"{named}{more}: past before the product's first run, and never sent: move what is still to be sent"
+        yield Lint(("plan", unsent[0][0], "date"), message)
 
 
-def _months(plan: list[PlanEntry]) -> Iterator[Lint]:
-    """Ask for a mail in every month (R-001-20), and for an event to invite to (R-001-14)."""
-    first, last = min(entry.date for entry in plan), max(entry.date for entry in plan)
+def _months(plan: list[PlanEntry], today: dt.date) -> Iterator[Lint]:
+    """Ask for a mail in every month to come (R-001-20), and for an event to invite to (R-001-14)."""
+    first, last = max(today, min(entry.date for entry in plan)), max(entry.date for entry in plan)
     months = [
         f"{number // 12}-{number % 12 + 1:02}"
         for number in range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
