@@ -23,7 +23,7 @@ demo: setup  ## Install, start the stack and play both sample products end to en
 	@$(BIN)/nurture demo
 
 test: setup-test  ## Run the whole suite: lint, types, import contracts, SQL, units, one stack end to end
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 up: setup  ## Start PostgreSQL, Airflow, the receiver and the sandbox
 	@$(BIN)/nurture up

@@ -2,6 +2,10 @@
 -- One consolidation at a time: a second product's run waits here and then finds nothing left to do.
 select pg_advisory_xact_lock(7310002);
 
+-- name: sort_in_memory
+-- A large batch is sorted and joined in memory: on disk it took half as long again.
+select set_config('work_mem', '256MB', true);
+
 -- name: new_records
 -- The records that no lead has yet and that have happened by as_of, oldest first, as matching sees them.
 select
@@ -26,6 +30,10 @@ from source_records
 where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s::timestamptz
 order by source_records.occurred_at asc, source_records.record_id asc
 limit %(at_most)s::integer;
+
+-- name: any_known
+-- Whether there is anything to be found again: a first batch of 100,000 would ask 2 million times in vain.
+select exists (select from match_keys);
 
 -- name: new_lead_ids
 -- As many lead ids as there are new people, in order.
@@ -87,7 +95,7 @@ copy told (kind, value, name_key, lead_id, is_shared) from stdin;
 
 -- name: analyze_records
 -- After a large batch the planner would still believe that no record has a lead: 90,000 took 98 s for 10.
-analyze source_records (lead_id, account_id), leads (lead_id, merged_into);
+analyze source_records (lead_id, account_id), leads (lead_id, merged_into), accounts, account_evidence;
 
 -- name: insert_identities
 -- One that is open already stays whose it is.
@@ -235,10 +243,79 @@ from batch
 inner join source_records on batch.record_id = source_records.record_id
 where source_records.facts ? 'event';
 
+-- name: fill_accounts
+-- An account takes each of its facts from its records: the source believed first, then the newest. Looked at are those
+-- of which the batch says what they do not know, or, if there are any, those that were joined.
+with touched as (
+    select distinct accounts.account_id
+    from batch
+    inner join source_records on batch.record_id = source_records.record_id
+    inner join accounts on source_records.account_id = accounts.account_id
+    where
+        %(joined)s::bigint [] = '{}'
+        and (
+            source_records.fields ->> 'company' <> coalesce(accounts.name, '')
+            or coalesce(source_records.fields ->> 'corporate_number', source_records.keys ->> 'corporate_number')
+            <> coalesce(accounts.corporate_number, '')
+            or source_records.fields ->> 'industry' <> coalesce(accounts.industry, '')
+            or source_records.fields ->> 'employees' <> coalesce(accounts.employees::text, '')
+            or source_records.fields ->> 'region' <> coalesce(accounts.region, '')
+        )
+    union
+    select coalesce(accounts.merged_into, accounts.account_id)
+    from accounts
+    where accounts.account_id = any(%(joined)s::bigint [])
+),
+
+told as (
+    select
+        source_records.account_id,
+        source_records.precedence,
+        source_records.occurred_at,
+        source_records.record_id,
+        source_records.fields ->> 'company' as company,
+        coalesce(
+            source_records.fields ->> 'corporate_number', source_records.keys ->> 'corporate_number'
+        ) as corporate_number,
+        source_records.fields ->> 'industry' as industry,
+        source_records.fields ->> 'employees' as employees,
+        source_records.fields ->> 'region' as region
+    from touched
+    inner join source_records on touched.account_id = source_records.account_id
+),
+
+chosen as (
+    select
+        told.account_id,
+        (array_agg(told.company order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.company is not null)) [1] as company,
+        (array_agg(told.corporate_number order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.corporate_number is not null)) [1] as corporate_number,
+        (array_agg(told.industry order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.industry is not null)) [1] as industry,
+        (array_agg(told.employees order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.employees is not null)) [1] as employees,
+        (array_agg(told.region order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.region is not null)) [1] as region
+    from told
+    group by told.account_id
+)
+
+update accounts
+set
+    name = chosen.company,
+    corporate_number = chosen.corporate_number,
+    industry = chosen.industry,
+    employees = chosen.employees::integer,
+    region = chosen.region
+from chosen
+where accounts.account_id = chosen.account_id;
+
 -- name: survive
 -- Fill the batch's leads from all their newest records: by field, the source believed first, then the newest, but kanji
 -- of a name before its reading; the employer's fields move as one bundle, from the newest record that names a company
--- (each for itself if none does). Nothing is sorted by field: records are laid over each other, the best last.
+-- (each for itself if none does). Nothing is sorted by field: records are laid over each other, the best last. What no
+-- record says of the employer, the account knows.
 with records as (
     select distinct on (source_records.source, source_records.source_key)
         lead_now.current_lead_id as lead_id,
@@ -363,9 +440,9 @@ updated as (
         phone = merged.attributes ->> 'phone',
         mobile = merged.attributes ->> 'mobile',
         postal_code = merged.attributes ->> 'postal_code',
-        region = merged.attributes ->> 'region',
-        industry = merged.attributes ->> 'industry',
-        employees = (merged.attributes ->> 'employees')::integer,
+        region = coalesce(merged.attributes ->> 'region', accounts.region),
+        industry = coalesce(merged.attributes ->> 'industry', accounts.industry),
+        employees = coalesce((merged.attributes ->> 'employees')::integer, accounts.employees),
         owner = merged.attributes ->> 'owner',
         crm_lifecycle = merged.attributes ->> 'lifecycle',
         first_source = coalesce(leads.first_source, merged.first_source),
@@ -373,6 +450,7 @@ updated as (
         first_touch = case when leads.first_seen_at is null then merged.first_touch else leads.first_touch end,
         first_seen_at = coalesce(leads.first_seen_at, merged.first_seen_at)
     from merged
+    left join accounts on merged.account_id = accounts.account_id
     where leads.lead_id = merged.lead_id
 )
 
@@ -395,46 +473,8 @@ left join lateral (
 ) as newest on true
 where newest.attributes is distinct from merged.attributes;
 
--- name: fill_accounts
--- An account takes each of its facts from its records: the source believed first, then the newest.
-with touched as (
-    select distinct source_records.account_id
-    from batch
-    inner join source_records on batch.record_id = source_records.record_id
-    where source_records.account_id is not null
-),
-
-chosen as (
-    select
-        touched.account_id,
-        jsonb_union(
-            jsonb_strip_nulls(jsonb_build_object(
-                'company', source_records.fields -> 'company',
-                'corporate_number',
-                coalesce(source_records.fields -> 'corporate_number', source_records.keys -> 'corporate_number'),
-                'industry', source_records.fields -> 'industry',
-                'employees', source_records.fields -> 'employees',
-                'region', source_records.fields -> 'region'
-            ))
-            order by source_records.precedence desc, source_records.occurred_at asc, source_records.record_id asc
-        ) as facts
-    from touched
-    inner join source_records on touched.account_id = source_records.account_id
-    group by touched.account_id
-)
-
-update accounts
-set
-    name = chosen.facts ->> 'company',
-    corporate_number = chosen.facts ->> 'corporate_number',
-    industry = chosen.facts ->> 'industry',
-    employees = (chosen.facts ->> 'employees')::integer,
-    region = chosen.facts ->> 'region'
-from chosen
-where accounts.account_id = chosen.account_id;
-
 -- name: inherit
--- What no record says of a lead's employer, its account knows; whoever learns something is rescored.
+-- What an account learned, its other people learn, and whoever does is rescored.
 with touched as (
     select leads.account_id
     from batch
@@ -471,6 +511,10 @@ select
     '*'
 from learned
 on conflict (lead_id, product) do nothing;
+
+-- name: analyze_leads
+-- What follows a large batch has to know whom it filled; without a column list the index of `lead_now` is counted, too.
+analyze leads, lead_addresses, addresses, match_keys;
 
 -- name: mark_for_rescoring
 -- Who a lead is may have changed, so its fit may have.

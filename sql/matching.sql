@@ -32,13 +32,15 @@ on conflict (kind, value, account_key) do update
 set record_count = account_evidence.record_count + excluded.record_count;
 
 -- name: name_readings
--- What the parts of kanji names are read as.
+-- What the parts of kanji names are read as: these parts, or all.
 select
     name_readings.part,
     name_readings.written,
     name_readings.reading,
     name_readings.shown_count
-from name_readings;
+from name_readings
+where %(written)s::text [] is null
+    or (name_readings.part in ('last', 'first') and name_readings.written = any(%(written)s::text []));
 
 -- name: add_name_readings
 -- What this batch shows of readings.
@@ -47,12 +49,14 @@ on conflict (part, written, reading) do update
 set shown_count = name_readings.shown_count + excluded.shown_count;
 
 -- name: name_parts
--- How often the parts of names occur.
+-- How often the parts of names occur: these parts, or all.
 select
     name_parts.part,
     name_parts.written,
     name_parts.record_count
-from name_parts;
+from name_parts
+where %(written)s::text [] is null
+    or (name_parts.part in ('last', 'first', 'word', 'all') and name_parts.written = any(%(written)s::text []));
 
 -- name: add_name_parts
 -- What this batch counts of them.
@@ -60,20 +64,16 @@ insert into name_parts (part, written, record_count) values %(values)s
 on conflict (part, written) do update
 set record_count = name_parts.record_count + excluded.record_count;
 
--- name: any_known
--- Whether there is anything to be found again: a first batch of 100,000 would ask 2 million times in vain.
-select exists (select from match_keys);
-
 -- name: known_records
 -- Every record of the leads that share a block with the batch, oldest first. A block of more than `most` says nothing;
 -- of a key, whose `most` is negative, so many of the oldest are enough to see that it is shared.
 with found as (
-    select unnest(looked_up.records) as record_id
+    select looked_up.record_id
     from unnest(%(blocks)s::bigint [], %(most)s::smallint []) as wanted (block, most)
     cross join lateral ( -- noqa: ST05
         select
-            array_agg(sharing.record_id) as records,
-            count(*) as record_count
+            sharing.record_id,
+            count(*) over () as record_count
         from (
             select match_keys.record_id
             from match_keys

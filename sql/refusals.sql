@@ -213,3 +213,33 @@ where opt_outs.opt_out_id = any(%(opt_out_ids)s::bigint []);
 update opt_outs
 set told_provider_at = %(at)s::timestamptz
 where opt_outs.opt_out_id = any(%(opt_out_ids)s::bigint []);
+
+-- name: record_crm_refusals
+-- Whoever the CRM says wants no mail at all refuses everything, as a lead and by the address. The CRM says so for ever:
+-- it is believed once, so that the person's own later act is not undone by it (N13).
+insert into opt_outs (lead_id, address_id, product, mail_type, how, evidence, occurred_at)
+select distinct on (lead_now.current_lead_id, addresses.address_id)
+    lead_now.current_lead_id,
+    addresses.address_id,
+    '*',
+    '*',
+    'rep',
+    'contact ' || refused.crm_id || ' of ' || %(crm)s::text || ' wants no mail at all',
+    refused.at
+from jsonb_to_recordset(%(refused)s::jsonb) as refused (crm_id text, address text, at timestamptz)
+left join addresses on lower(refused.address) = addresses.address
+left join crm_links on crm_links.crm = %(crm)s::text and refused.crm_id = crm_links.crm_id
+left join lead_now on crm_links.lead_id = lead_now.lead_id
+where
+    coalesce(lead_now.current_lead_id, addresses.address_id) is not null
+    and not exists (
+        select from opt_outs
+        where
+            opt_outs.how = 'rep'
+            and opt_outs.product = '*'
+            and opt_outs.mail_type = '*'
+            and opt_outs.lead_id is not distinct from lead_now.current_lead_id
+            and opt_outs.address_id is not distinct from addresses.address_id
+    )
+order by lead_now.current_lead_id asc, addresses.address_id asc, refused.at asc
+on conflict (lead_id, address_id, product, mail_type) where ended_at is null do nothing;

@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from airflow_fixture import airflow, airflow_settings, edges
 from arriving import mailed, person
 from stack_fixture import always_open, stack
+from xdist.scheduler import LoadScopeScheduling
 
 from nurture import db
 from nurture.stack.postgres import Postgres
 
 __all__ = ["airflow", "airflow_settings", "always_open", "edges", "mailed", "person", "stack"]
+ON_THE_STACK = ("test_end_to_end.py", "test_pages.py", "test_stack_airflow.py")
 _numbers = count(1)
 
 
@@ -57,13 +60,19 @@ def root() -> Path:
     return Path(__file__).parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # the groups are read by xdist itself
+class ByFile(LoadScopeScheduling):
+    """A file's tests go to one process, and those of the one stack together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0].rpartition("/")[2]
+        return "the stack" if file in ON_THE_STACK else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Share the suite out between processes; the marks of groups are not read by this xdist on this pytest."""
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the suite out between two processes: what needs the stack first and in one of them, then file by file."""
-    group = {
-        item: next((each for each in ("stack", "airflow") if each in getattr(item, "fixturenames", ())), item.path.name)
-        for item in items
-    }
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group[item]))
-    items.sort(key=lambda item: group[item] != "stack")
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: item.path.name not in ON_THE_STACK)

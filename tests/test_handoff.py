@@ -285,6 +285,14 @@ def test_a_merged_leads_hand_off_is_not_pushed(conn: sa.Connection, crm: HubSpot
     assert hand(conn, crm) == {"created": 0, "pushed": 0, "failed": 0}
 
 
+def test_whoever_the_portal_marks_as_wanting_no_mail_is_told(look: httpx.Client, crm: HubSpot):
+    refused = make_contact(look, email="no@lead.example", hs_email_optout="true")
+    make_contact(look, email="yes@lead.example", hs_email_optout="false")
+    assert [(each["crm_id"], each["address"]) for each in crm.refusals_since(NOON - DAY)] == [
+        (refused, "no@lead.example")
+    ]
+
+
 # The whole way, and how an edge fails.
 
 

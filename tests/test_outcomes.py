@@ -16,8 +16,11 @@ class Sales:
 
     name = "hubspot"
 
-    def __init__(self, outcomes: tuple[dict[str, Any], ...] = (), deals: tuple[dict[str, Any], ...] = ()) -> None:
-        self.outcomes, self.deals = list(outcomes), list(deals)
+    def __init__(
+        self, outcomes: tuple[dict[str, Any], ...] = (), deals: tuple[dict[str, Any], ...] = (),
+        refusals: tuple[dict[str, Any], ...] = (),
+    ) -> None:  # fmt: skip
+        self.outcomes, self.deals, self.refusals = list(outcomes), list(deals), list(refusals)
         self.asked: list[datetime] = []
 
     def outcomes_since(self, since: datetime) -> list[dict[str, Any]]:
@@ -26,6 +29,9 @@ class Sales:
 
     def deals_since(self, since: datetime) -> list[dict[str, Any]]:
         return self.deals
+
+    def refusals_since(self, since: datetime) -> list[dict[str, Any]]:
+        return self.refusals
 
 
 def pull(conn: sa.Connection, sales: Sales, at: datetime = NOON + 9 * DAY) -> dict[str, int]:
@@ -90,12 +96,12 @@ def test_a_deal_that_is_decided_closes_the_hand_off_that_it_came_from(
     assert rows(conn, "select lifecycle from lead_lifecycle") == [("opportunity",)]
     at = NOON + 5 * DAY
     ended = deal(is_closed=True, is_won=is_won, closed_at=at.isoformat(), modified_at=at.isoformat())
-    assert pull(conn, Sales(deals=(ended,))) == {"opportunities": 1, "outcomes": 0, "closed": 1}
+    assert pull(conn, Sales(deals=(ended,))) == {"opportunities": 1, "outcomes": 0, "closed": 1, "refusals": 0}
     assert rows(conn, "select status, closed_at from handoffs") == [("closed", at)]
     assert rows(conn, ENDS) == [("closed", at)]
     assert rows(conn, "select lifecycle from lead_lifecycle") == [(lifecycle,)]
     before = everything(conn)
-    assert pull(conn, Sales(deals=(ended,))) == {"opportunities": 0, "outcomes": 0, "closed": 0}
+    assert pull(conn, Sales(deals=(ended,))) == {"opportunities": 0, "outcomes": 0, "closed": 0, "refusals": 0}
     assert everything(conn) == before
 
 
@@ -123,3 +129,22 @@ def test_g15_a_deal_that_is_opened_again_is_open_again_and_two_of_one_second_are
     assert rows(conn, "select crm_opportunity_id, won_at, currency from opportunities order by 1") == [
         ("d1", None, "JPY"), ("d2", None, "USD"),
     ]  # fmt: skip
+
+
+def test_n13_who_wants_no_mail_by_the_crm_refuses_everything_once_and_for_the_address_too(
+    conn: sa.Connection, pushed: int
+):
+    stranger = insert(conn, "addresses", address="stranger@lead.example").address_id
+    at = (NOON + DAY).isoformat()
+    told = (
+        {"crm_id": "c1", "address": None, "at": at},
+        {"crm_id": "c2", "address": "Stranger@lead.example", "at": at},
+        {"crm_id": "c3", "address": "unknown@lead.example", "at": at},
+    )
+    assert pull(conn, Sales(refusals=told))["refusals"] == 2
+    kept = "select lead_id, address_id, product, mail_type, how, occurred_at from opt_outs order by lead_id"
+    assert rows(conn, kept) == [
+        (pushed, None, "*", "*", "rep", NOON + DAY), (None, stranger, "*", "*", "rep", NOON + DAY)
+    ]  # fmt: skip
+    conn.execute(sa.text("update opt_outs set ended_at = :at, ended_evidence = 'page'"), {"at": NOON + 2 * DAY})
+    assert pull(conn, Sales(refusals=told))["refusals"] == 0

@@ -17,15 +17,16 @@ import sqlalchemy as sa
 from nurture import db, erasures, merges, splits
 from nurture.matching import companies
 from nurture.matching.blocks import Blocks, blocks_of
-from nurture.matching.candidates import Row, row_of
+from nurture.matching.candidates import Row, row_of, written_in
 from nurture.matching.clusters import Cluster
 from nurture.matching.likeness import REVIEWS_PER_1000
 from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
-BATCH = 100_000  # records a transaction; memory grows with it by about 10 kB a record
-LARGE = 10_000  # records: so many change what the planner has to know
+BATCH = 1_000_000  # records a transaction: memory grows with it, and time with the number of batches
+LARGE = 5_000  # records: so many change what the planner has to know
+FEW = 1_000  # records: what is known of all names would take longer to load than to ask for theirs
 ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
 NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
@@ -50,11 +51,14 @@ def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[
 def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:
     sql = db.statements("consolidate")
     db.run(conn, sql.lock)
-    new = [row_of(*record) for record in db.run(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
+    new = [row_of(*record) for record in db.stream(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
     if not new:
         return {"records": 0, "new_leads": 0, "merged_leads": 0}
-    new = _with_accounts(conn, new)
-    rows, decision = _decide(conn, new)
+    if len(new) >= LARGE:
+        db.run(conn, sql.sort_in_memory)
+    is_first = not db.run(conn, sql.any_known).scalar_one()
+    new = _with_accounts(conn, new, is_first=is_first)
+    rows, decision = _decide(conn, new, is_first=is_first)
     lead_of, made, survivors, moved = _lead_of(conn, rows, decision, as_of)
     db.run(conn, sql.create_batch)
     db.copy_rows(conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new))
@@ -80,11 +84,13 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict
     ):  # fmt: skip
         db.run(conn, statement)
     erasures.refuse_again(conn, key)
-    db.run(conn, sql.survive, as_of=as_of)
-    db.run(conn, sql.fill_accounts)
+    db.run(conn, sql.fill_accounts, joined=[])
     _join_accounts(conn)
+    db.run(conn, sql.survive, as_of=as_of)
     for statement in (sql.inherit, sql.mark_for_rescoring):
         db.run(conn, statement)
+    if len(new) >= LARGE:
+        db.run(conn, sql.analyze_leads)
     # Merged by what the batch taught, or parted by it.
     if unfilled := (set(survivors) - {lead_of[row.record_id] for row in new}) | {row.lead_id for row in moved}:
         db.run(conn, db.statements("merges").drop_batch)
@@ -92,12 +98,12 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict
     return {"records": len(new), "new_leads": made, "merged_leads": len(survivors)}
 
 
-def _with_accounts(conn: sa.Connection, new: list[Row]) -> list[Row]:
+def _with_accounts(conn: sa.Connection, new: list[Row], *, is_first: bool) -> list[Row]:
     """Return the new rows, each with its account's key, and keep what they say of companies."""
     sql = db.statements("matching")
-    keys = {key for row in new for key in companies.keys_of(row)}
+    keys = set() if is_first else {key for row in new for key in companies.keys_of(row)}
     asked = db.json_rows({"kind": kind, "value": value} for kind, value in sorted(keys))
-    known = [tuple(row) for row in db.run(conn, sql.account_evidence, keys=asked)]
+    known = [tuple(row) for row in db.run(conn, sql.account_evidence, keys=asked)] if keys else []
     accounts, evidence = companies.assign(new, known)
     db.insert_values(conn, sql.add_account_evidence, sorted(evidence))
     return [row._replace(account=accounts.get(row.record_id, "")) for row in new]
@@ -109,23 +115,24 @@ def _join_accounts(conn: sa.Connection) -> None:
     if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
         for survivor, merged in pairs:
             db.run(conn, sql.merge_account, survivor=survivor, merged=merged)
-        db.run(conn, db.statements("consolidate").fill_accounts)
+        db.run(conn, db.statements("consolidate").fill_accounts, joined=[survivor for survivor, _ in pairs])
 
 
-def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
+def _decide(conn: sa.Connection, new: list[Row], *, is_first: bool) -> tuple[list[Row], Decision]:
     """Return the new rows with those that they could match, and whose they all are."""
     sql = db.statements("matching")
-    readings = Readings(tuple(row) for row in db.run(conn, sql.name_readings))
     sizes = db.run(conn, sql.account_sizes, accounts=sorted({row.account for row in new if row.account}))
-    rarity = Rarity((tuple(row) for row in db.run(conn, sql.name_parts)), dict(map(tuple, sizes)))
+    readings, rarity = Readings(), Rarity(sizes=map(tuple, sizes))
+    written = written_in(new) if len(new) < FEW else None
+    _recall(conn, readings, rarity, written)
     learn_from(new, readings, rarity)
     blocks = blocks_of(new, readings)
-    wanted, most = blocks.asked()
-    asked = {"blocks": wanted.tolist(), "most": most.tolist(), "records": [row.record_id for row in new]}
-    is_first = not db.run(conn, sql.any_known).scalar_one()
-    old = [] if is_first else [row_of(*record) for record in db.run(conn, sql.known_records, **asked)]
+    old = [] if is_first else _known(conn, new, blocks)
     rows = [*old, *new]
-    blocks = blocks.after(blocks_of(old, readings), len(old))
+    if old:
+        if written is not None:
+            _recall(conn, readings, rarity, written_in(old) - written)
+        blocks = blocks.after(blocks_of(old, readings), len(old))
     shared = (
         [
             ("mailbox" if kind == "email" else kind, value)
@@ -136,7 +143,7 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         if old
         else []
     )
-    reviews = db.run(conn, sql.known_reviews, records=[row.record_id for row in old]).all()
+    reviews = db.run(conn, sql.known_reviews, records=[row.record_id for row in old]).all() if old else []
     decision = decide(
         rows,
         readings,
@@ -156,6 +163,21 @@ def _decide(conn: sa.Connection, new: list[Row]) -> tuple[list[Row], Decision]:
         db.insert_values(conn, sql.add_name_parts, sorted(counted))
     _keep(conn, rows, len(old), blocks, decision)
     return rows, decision
+
+
+def _recall(conn: sa.Connection, readings: Readings, rarity: Rarity, written: set[str] | None) -> None:
+    """Take in what earlier records show of these parts of names, or of all."""
+    sql = db.statements("matching")
+    asked = None if written is None else sorted(written)
+    readings.know(tuple(row) for row in db.run(conn, sql.name_readings, written=asked))
+    rarity.know(tuple(row) for row in db.run(conn, sql.name_parts, written=asked))
+
+
+def _known(conn: sa.Connection, new: Sequence[Row], blocks: Blocks) -> list[Row]:
+    """Return the records with which those of these blocks could be one person's."""
+    numbers, most = blocks.asked()
+    asked = {"blocks": numbers.tolist(), "most": most.tolist(), "records": [row.record_id for row in new]}
+    return [row_of(*record) for record in db.run(conn, db.statements("matching").known_records, **asked)]
 
 
 def _keep(conn: sa.Connection, rows: Sequence[Row], known: int, blocks: Blocks, decision: Decision) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
@@ -83,6 +83,14 @@ def run(conn: sa.Connection, statement: Statement, **parameters: Any) -> sa.Curs
     return conn.exec_driver_sql(statement, parameters)
 
 
+def stream(conn: sa.Connection, statement: Statement, **parameters: Any) -> Iterator[tuple[Any, ...]]:
+    """Run a statement and yield its rows, some thousands of them in memory at a time."""
+    with cursor(conn, "streamed") as opened:
+        opened.itersize = 10_000
+        opened.execute(statement, parameters)
+        yield from opened
+
+
 def often_name(statement: Statement) -> str:
     """Return the name under which a session prepares a statement that runs often."""
     return "often_" + hashlib.md5(statement.encode(), usedforsecurity=False).hexdigest()
@@ -131,9 +139,12 @@ def _copied(value: Any) -> str:
     return value.translate(_ESCAPED) if isinstance(value, str) else str(value)
 
 
-def cursor(conn: sa.Connection) -> psycopg2.extensions.cursor:
-    """Return a cursor of the driver, for what SQLAlchemy has no word for (COPY, many rows a statement)."""
-    return cast(psycopg2.extensions.cursor, conn.connection.cursor())
+def cursor(conn: sa.Connection, *name: str) -> psycopg2.extensions.cursor:
+    """Return a cursor of the driver, for what SQLAlchemy has no word for: COPY, many rows a statement.
+
+    One with a name stays on the server and sends its rows in portions.
+    """
+    return cast(psycopg2.extensions.cursor, conn.connection.cursor(*name))
 
 
 def json_rows(rows: Iterable[Mapping[str, Any]]) -> Json:

@@ -68,7 +68,10 @@ def hand_off(conn: sa.Connection, product: Product, at: datetime, crm: Crm) -> d
 
 
 def pull_outcomes(conn: sa.Connection, as_of: datetime, crm: Crm) -> dict[str, int]:
-    """Take in what sales did: deals opened, won and lost, leads taken on and given back; raises what the CRM raises."""
+    """Take in what sales did: deals opened, won and lost, leads taken on and given back, and who wants no mail at all.
+
+    Raises what the CRM raises.
+    """
     sql = db.statements("handoff")
     known = db.run(conn, sql.newest_change, crm=crm.name).scalar()
     conn.commit()
@@ -79,6 +82,8 @@ def pull_outcomes(conn: sa.Connection, as_of: datetime, crm: Crm) -> dict[str, i
         "outcomes": db.run(conn, sql.record_outcomes, crm=crm.name, outcomes=db.json_rows(outcomes)).scalar_one(),
     }
     counts["closed"] = db.count(conn, sql.close_handoffs)
+    refused = db.json_rows(crm.refusals_since(since))
+    counts["refusals"] = db.count(conn, db.statements("refusals").record_crm_refusals, crm=crm.name, refused=refused)
     conn.commit()
     return counts
 

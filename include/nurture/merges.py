@@ -108,6 +108,7 @@ def _open_batch(conn: sa.Connection, leads: Iterable[int]) -> None:
     found = db.run(conn, db.statements("merges").records_of, leads=list(leads)).all()
     db.run(conn, stage.create_batch)
     db.copy_rows(conn, stage.copy_batch, ((record_id, lead_id, None) for record_id, lead_id in found))
+    db.run(conn, stage.analyze_batch)
 
 
 def _parted(

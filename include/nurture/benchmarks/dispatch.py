@@ -23,7 +23,7 @@ from nurture.sendgrid import SendGrid
 ONE_BY_ONE = 300  # leads that are mailed in the usual way
 
 
-def run(bench: Bench) -> None:
+def run(bench: Bench, *, over_http: bool = True) -> None:
     """Send one mail to every lead: to nobody, to the sandbox over HTTP, and one call a lead."""
     loaded = load_products()
     product = next(iter(loaded.products.values()))
@@ -34,7 +34,7 @@ def run(bench: Bench) -> None:
     with bench.engine().connect() as conn:
         world.build(bench, conn, tuple(loaded.products), tuple(product.emails), signals_a_lead=0)
         sql = db.statements("benchmarks")
-        for entry, name, send in _ways(bench):
+        for entry, name, send in _ways(bench, over_http):
             mail_type = "know_how"
             planned = db.count(
                 conn, sql.add_messages, product=product.product, entry=entry, email=email, mail_type=mail_type,
@@ -47,17 +47,20 @@ def run(bench: Bench) -> None:
                 found = dispatch.send_due(conn, product, company, at, at, send, _links())
             bench.figures[name] = {key: number for key, number in found.items() if number}
             at += timedelta(days=30)  # past the frequency cap
-    _one_by_one(bench, product)
+    if over_http:
+        _one_by_one(bench, product)
 
 
 def _links() -> dispatch.Links:
     return dispatch.Links("https://receiver.example", uuid.uuid4().bytes)
 
 
-def _ways(bench: Bench) -> Any:
+def _ways(bench: Bench, over_http: bool) -> Any:
     """Yield (plan entry, what is measured, the function that sends)."""
     number = count()
     yield "to_nobody", "ledger, permission and rendering alone", lambda _: f"request{next(number)}"
+    if not over_http:
+        return
     stack = Parts(bench.folder / "sandbox_of_dispatch")
     stack.start()
     try:

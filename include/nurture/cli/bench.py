@@ -69,11 +69,16 @@ def traps(
 
 
 @bench.command()
-def dispatch(rows: RowsOption = 100_000, seed: SeedOption = 1, as_json: JsonOption = False) -> None:
+def dispatch(
+    rows: RowsOption = 100_000,
+    seed: SeedOption = 1,
+    http: Annotated[bool, typer.Option(help="Also send over HTTP to the sandbox, and one by one beside it.")] = True,
+    as_json: JsonOption = False,
+) -> None:
     """Send one mail to every lead: ledger and permission alone, over HTTP, and the usual way beside it."""
     from nurture.benchmarks import dispatch as benchmark
 
-    measured("dispatch", rows, seed, benchmark.run, as_json=as_json)
+    measured("dispatch", rows, seed, lambda given: benchmark.run(given, over_http=http), as_json=as_json)
 
 
 @bench.command()

@@ -24,3 +24,7 @@ class Crm(Protocol):
     def outcomes_since(self, since: datetime) -> list[dict[str, Any]]:
         """Return what sales did with contacts since a moment: crm_id and the times of each answer."""
         ...
+
+    def refusals_since(self, since: datetime) -> list[dict[str, Any]]:
+        """Return the contacts that changed since a moment and want no mail at all: crm_id, address, at."""
+        ...

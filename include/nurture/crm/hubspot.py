@@ -58,7 +58,7 @@ class HubSpot:
 
     def push_note(self, crm_id: str, body: str, key: str, at: datetime) -> None:
         """Attach a note to a contact, once for `key`: creating is not idempotent, so it is looked for first."""
-        if any(True for _ in self._search("notes", "nurture_key", "EQ", key, ())):
+        if any(True for _ in self._search("notes", [("nurture_key", "EQ", key)], ())):
             return
         types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": NOTE_TO_CONTACT}]
         note = {
@@ -69,7 +69,7 @@ class HubSpot:
 
     def deals_since(self, since: datetime) -> list[dict[str, Any]]:
         """Return the deals that changed since a moment, as rows of `opportunities`."""
-        deals = list(self._search("deals", "hs_lastmodifieddate", "GTE", _milliseconds(since), _DEAL))
+        deals = list(self._search("deals", [("hs_lastmodifieddate", "GTE", _milliseconds(since))], _DEAL))
         contacts: dict[str, str] = {}
         for start in range(0, len(deals), PAGE):
             inputs = [{"id": deal["id"]} for deal in deals[start : start + PAGE]]
@@ -80,8 +80,24 @@ class HubSpot:
 
     def outcomes_since(self, since: datetime) -> list[dict[str, Any]]:
         """Return what sales did with contacts since a moment: crm_id and the times of each answer."""
-        found = self._search("contacts", "lastmodifieddate", "GTE", _milliseconds(since), _SALES)
+        changed = ("lastmodifieddate", "GTE", _milliseconds(since))
+        found = self._search("contacts", [changed], _SALES)
         return [row for row in map(_outcome, found) if row is not None]
+
+    def refusals_since(self, since: datetime) -> list[dict[str, Any]]:
+        """Return the contacts that changed since a moment and want no mail at all: crm_id, address, at.
+
+        HubSpot's own property *Unsubscribed from all email*: a rep marks it, an import, or the contact. It does not say
+        when: the contact's last change is the latest that it can have been.
+        """
+        wanted = [("lastmodifieddate", "GTE", _milliseconds(since)), ("hs_email_optout", "EQ", "true")]
+        return [
+            {
+                "crm_id": str(found["id"]), "address": found["properties"].get("email"),
+                "at": found["properties"]["lastmodifieddate"],
+            }
+            for found in self._search("contacts", wanted, ("email", "lastmodifieddate"))
+        ]  # fmt: skip
 
     def _updated(self, crm_id: str, properties: dict[str, str]) -> bool:
         """Update a contact, and say whether it is there: somebody may have deleted or merged it."""
@@ -94,15 +110,15 @@ class HubSpot:
     def _with_address(self, address: str | None) -> str | None:
         if not address:
             return None
-        return next((str(found["id"]) for found in self._search("contacts", "email", "EQ", address, ())), None)
+        return next((str(found["id"]) for found in self._search("contacts", [("email", "EQ", address)], ())), None)
 
     def _search(
-        self, kind: str, name: str, operator: str, value: str, properties: tuple[str, ...]
+        self, kind: str, wanted: list[tuple[str, str, str]], properties: tuple[str, ...]
     ) -> Iterator[dict[str, Any]]:
-        """Walk the pages of a search, oldest change first."""
+        """Walk the pages of a search for what meets every (property, operator, value), oldest change first."""
+        filters = [{"propertyName": name, "operator": operator, "value": value} for name, operator, value in wanted]
         asked: dict[str, Any] = {
-            "filterGroups": [{"filters": [{"propertyName": name, "operator": operator, "value": value}]}],
-            "properties": list(properties), "limit": PAGE,
+            "filterGroups": [{"filters": filters}], "properties": list(properties), "limit": PAGE
         }  # fmt: skip
         while True:
             answer = self._call("POST", f"/crm/objects/{VERSION}/{kind}/search", asked)

@@ -1,6 +1,8 @@
 """Candidates: source records as matching sees them, and what one of them shows of readings."""
 
 import re
+from collections.abc import Iterable
+from sys import intern
 from typing import NamedTuple
 
 from nurture.matching.names import Name, read
@@ -41,14 +43,26 @@ def row_of(
     return Row(
         record_id, source_key, lead_id, crm_id or "",
         read(name_key or "", last or "", first or "", full or "", kana or ""),
-        mailbox or "", domain or "", mobile or "", phone or "", company or "", corporate_number or "", place or "",
-        account or "",
+        intern(mailbox or ""), intern(domain or ""), intern(mobile or ""), intern(phone or ""),
+        intern(company or ""), corporate_number or "", intern(place or ""), account or "",
     )  # fmt: skip
 
 
 def local_words(local: str) -> list[str]:
     """Return the words of a mailbox's local part, as names are read: taro.tanaka2 is taro and tanaka."""
     return [canonical(word) for word in _LOCAL_WORDS.findall(local)]
+
+
+def written_in(rows: Iterable[Row]) -> set[str]:
+    """Return the parts of the rows' names as their readings and their frequency are kept, and '' for all names."""
+    found = {""}
+    for name in {row.name for row in rows if row.name}:
+        if name.script == "han":
+            found |= {name.last, name.first, name.key}
+            for length in range(1, 5):
+                found |= {name.key[:length], name.key[length:]}
+        found.update(canonical(word) if len(word) > 1 else word for word in name.words or name.parts)
+    return found
 
 
 def learn(row: Row, readings: Readings) -> None:

@@ -83,7 +83,7 @@ class Name(NamedTuple):
     parts: tuple[str, ...]  # a reading's parts, surname first where the record tells
 
 
-@lru_cache(200_000)
+@lru_cache(500_000)
 def read(key: str, last: str, first: str, full: str, kana: str) -> Name | None:
     """Return a record's name from what landing made of it, or None where it has none."""
     if key in _NOBODY or not (key or kana):

@@ -16,9 +16,15 @@ class Rarity:
 
     def __init__(self, counts: Iterable[tuple[str, str, int]] = (), sizes: Iterable[tuple[str, int]] = ()) -> None:
         """Begin with what earlier records bear: (part, written, count), and accounts with all their records."""
-        self._counts: Counter[tuple[str, str]] = Counter({(part, written): count for part, written, count in counts})
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._sizes: Counter[str] = Counter(dict(sizes))
         self._learned: Counter[tuple[str, str]] = Counter()
+        self.know(counts)
+
+    def know(self, counts: Iterable[tuple[str, str, int]]) -> None:
+        """Add how often earlier records bear other parts."""
+        for part, written, count in counts:
+            self._counts[part, written] += count
 
     def learn(self, name: Name, times: int) -> None:
         """Count so many records of one name."""

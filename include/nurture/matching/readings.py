@@ -63,6 +63,10 @@ class Readings:
         self._counts: dict[tuple[str, str], Counter[str]] = {}
         self._learned: Counter[tuple[str, str, str]] = Counter()
         self._known: dict[tuple[str, str], list[str]] = {}
+        self.know(counts)
+
+    def know(self, counts: Iterable[tuple[str, str, str, int]]) -> None:
+        """Add what earlier records showed of other parts."""
         for part, written, reading, count in counts:
             self._counts.setdefault((part, written), Counter())[reading] += count
 

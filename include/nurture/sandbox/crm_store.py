@@ -25,7 +25,7 @@ STAGES = (
 PROPERTIES = {
     "contacts": "email firstname lastname company jobtitle phone mobilephone website city state zip address country"
     " industry numberofemployees lifecyclestage hs_lead_status hubspot_owner_id hs_object_id createdate"
-    " lastmodifieddate hs_language message",
+    " lastmodifieddate hs_language hs_email_optout message",
     "notes": "hs_note_body hs_timestamp hubspot_owner_id hs_attachment_ids hs_object_id hs_createdate"
     " hs_lastmodifieddate",
     "tasks": "hs_task_subject hs_task_body hs_timestamp hs_task_status hs_task_priority hs_task_type hubspot_owner_id"

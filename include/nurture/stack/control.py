@@ -13,7 +13,7 @@ from typing import Any
 
 from nurture.problem import Problem
 from nurture.stack import processes
-from nurture.stack.home import Home
+from nurture.stack.home import Home, ports_of_its_own
 from nurture.stack.parts import PARTS, POSTGRES, Stack
 from nurture.stack.supervisor import PROBLEM, READY, Supervisor, end_leftovers, last_line
 
@@ -107,6 +107,8 @@ def welcome(stack: Stack, say: Say, is_new: bool) -> None:
 def running(folder: Path, *, with_airflow: bool = True, say: Say = lambda _: None) -> Iterator[Stack]:
     """Bring up a stack on free ports in a folder and take it down in the end: for tests and benchmarks."""
     home = Home(folder.absolute())
+    home.make()
+    home.keep_ports(ports_of_its_own())
     try:
         yield up(home, say, ports="auto", with_airflow=with_airflow)
     finally:

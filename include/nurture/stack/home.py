@@ -183,6 +183,14 @@ def choose_ports(kept: Ports, how: str) -> Ports:
     return Ports(**chosen)
 
 
+def ports_of_its_own() -> Ports:
+    """Return ports that nobody listens on now, and that two who start at once do not both choose."""
+    chosen: dict[str, int] = {}
+    for port in fields(Ports):
+        chosen[port.name] = free_port(chosen.values())
+    return Ports(**chosen)
+
+
 def is_free(port: int) -> bool:
     """Whether nobody listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
