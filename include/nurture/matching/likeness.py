@@ -54,6 +54,23 @@ class Look(NamedTuple):
         return ""
 
 
+class Looks:
+    """How pairs of clusters look, each looked at once as long as neither grows."""
+
+    def __init__(self, people: People) -> None:
+        """Begin with nobody looked at."""
+        self.people = people
+        self._found: dict[tuple[int, int, int, int], Look | None] = {}
+
+    def of(self, one: Cluster, two: Cluster) -> Look | None:
+        """Return what `look` does."""
+        key = (one.root, two.root, len(one.records), len(two.records))
+        if key in self._found:
+            return self._found[key]
+        found = self._found[key] = look(self.people, one, two)
+        return found
+
+
 def look(people: People, one: Cluster, two: Cluster) -> Look | None:
     """Return how two clusters look side by side, or None where their names or a person's word part them."""
     names = people.likeness(one, two)
@@ -99,7 +116,7 @@ def _are_two_companies(rarity: Rarity, one: str, two: str) -> bool:
 _WEIGHTS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "renamed": 11.0}
 
 
-def join_by_likeness(people: People, pairs: Pairs, edges: list[Edge]) -> None:
+def join_by_likeness(looks: Looks, pairs: Pairs, edges: list[Edge]) -> None:
     """Join clusters whose names, companies and mailboxes are alike, the surest first.
 
     What was joined may bridge what was not (a reading, a mailbox, a mobile number): whoever changed is looked at again.
@@ -107,15 +124,16 @@ def join_by_likeness(people: People, pairs: Pairs, edges: list[Edge]) -> None:
     changed: set[int] | None = None
     for _ in range(ROUNDS):
         before = len(edges)
-        pairs, changed = _join_once(people, pairs, changed, edges)
+        pairs, changed = _join_once(looks, pairs, changed, edges)
         if len(edges) == before:
             return
 
 
 def _join_once(
-    people: People, pairs: Pairs, changed: set[int] | None, edges: list[Edge]
+    looks: Looks, pairs: Pairs, changed: set[int] | None, edges: list[Edge]
 ) -> tuple[Pairs, set[int]]:  # fmt: skip
     """Join what is alike among the pairs with somebody who changed; return the pairs that are left, and who changed."""
+    people = looks.people
     seen: set[tuple[int, int]] = set()
     found: list[tuple[float, int, int, str]] = []
     alike: dict[int, set[int]] = {}
@@ -129,7 +147,7 @@ def _join_once(
         left.append((a, b))
         if changed is not None and one.root not in changed and two.root not in changed:
             continue
-        looked = look(people, one, two)
+        looked = looks.of(one, two)
         if looked is None or not (rule := looked.rule()):
             continue
         weight = _WEIGHTS[rule] + looked.agreement + looked.same_company + looked.same_phone
@@ -143,10 +161,10 @@ def _join_once(
         one, two = people.of(a), people.of(b)
         if one is two:
             continue
-        looked = look(people, one, two)
+        looked = looks.of(one, two)
         if looked is None or not looked.rule():
             continue
-        is_torn = rule.endswith("_company") and (_is_torn(people, one, two, alike) or _is_torn(people, two, one, alike))
+        is_torn = rule.endswith("_company") and (_is_torn(looks, one, two, alike) or _is_torn(looks, two, one, alike))
         if is_torn:
             moved |= {one.root, two.root}  # who tears them may be one of them by the next round
         elif join(people, Edge(weight, a, b, rule), edges, vetoed=rule != "renamed"):
@@ -154,20 +172,22 @@ def _join_once(
     return left, moved
 
 
-def _is_torn(people: People, one: Cluster, two: Cluster, alike: dict[int, set[int]]) -> bool:
+def _is_torn(looks: Looks, one: Cluster, two: Cluster, alike: dict[int, set[int]]) -> bool:
     """Tell whether `one` is as like others who are certainly not `two`, or not each other: homonyms in one company."""
+    people = looks.people
     found = {people.of(other).root: people.of(other) for record in one.records for other in alike.get(record, ())}
     others = [third for third in found.values() if third is not one and third is not two]
-    return any(_are_two(people, third, fourth) for third, fourth in combinations([two, *others], 2))
+    return any(_are_two(looks, third, fourth) for third, fourth in combinations([two, *others], 2))
 
 
-def _are_two(people: People, one: Cluster, two: Cluster) -> bool:
-    looked = look(people, one, two)
+def _are_two(looks: Looks, one: Cluster, two: Cluster) -> bool:
+    looked = looks.of(one, two)
     return looked is None or looked.two_desks or looked.two_mobiles
 
 
-def doubtful(people: People, pairs: Pairs) -> list[Doubt]:
+def doubtful(looks: Looks, pairs: Pairs) -> list[Doubt]:
     """Return the pairs of clusters that could be one person's and were not joined."""
+    people = looks.people
     doubts: list[Doubt] = []
     seen: set[tuple[int, int]] = set()
     names: Counter[str] = Counter(name.key for cluster in people.all() for name in cluster.names)
@@ -177,7 +197,7 @@ def doubtful(people: People, pairs: Pairs) -> list[Doubt]:
         if one is two or roots in seen:
             continue
         seen.add(roots)
-        looked = look(people, one, two)
+        looked = looks.of(one, two)
         if looked is None:
             continue
         weight = _doubt(looked, min((names[name.key] for name in one.names), default=99))

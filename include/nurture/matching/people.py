@@ -8,7 +8,7 @@ from nurture.matching.blocks import Blocks
 from nurture.matching.candidates import Row, learn, local_words
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
 from nurture.matching.likely import likely
-from nurture.matching.likeness import REVIEWS_PER_1000, doubtful, join_by_likeness, worth_asking
+from nurture.matching.likeness import REVIEWS_PER_1000, Looks, doubtful, join_by_likeness, worth_asking
 from nurture.matching.names import Agreement, Name, compare, is_read_so
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
@@ -75,8 +75,9 @@ def decide(
     for edge in sorted([*keyed, *_by_crm_ids(rows)], key=lambda edge: (-edge.weight, edge.one, edge.two)):
         join(people, edge, edges, doubts=doubts)
     pairs = likely(people, rows, blocks)
-    join_by_likeness(people, pairs, edges)
-    doubts += doubtful(people, pairs)
+    looks = Looks(people)
+    join_by_likeness(looks, pairs, edges)
+    doubts += doubtful(looks, pairs)
     questions = worth_asking(people, doubts, asked, rarity.records * REVIEWS_PER_1000 // 1000)
     return Decision(people.all(), edges, questions, people.shared, again)
 
