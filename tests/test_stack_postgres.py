@@ -7,7 +7,9 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
+from tempfile import gettempdir
 
 import psycopg2
 import pytest
@@ -130,7 +132,7 @@ def test_it_starts_for_a_user_without_a_home_and_with_a_locale_that_is_missing(t
     folder = tmp_path / "theirs"
     folder.mkdir()
     os.chown(folder, 65534, 65534)
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    for parent in (tmp_path, *takewhile(lambda each: each != Path(gettempdir()), tmp_path.parents)):
         parent.chmod(0o755)  # pytest's folders are closed to others
     program = (
         "import os, sys; from pathlib import Path; from nurture.stack.postgres import Postgres\n"
