@@ -95,7 +95,7 @@ copy told (kind, value, name_key, lead_id, is_shared) from stdin;
 
 -- name: analyze_records
 -- After a large batch the planner would still believe that no record has a lead: 90,000 took 98 s for 10.
-analyze source_records (lead_id, account_id), leads (lead_id, merged_into), accounts, account_evidence;
+analyze source_records (lead_id, account_id), leads (lead_id, merged_into);
 
 -- name: insert_identities
 -- One that is open already stays whose it is.
