@@ -1,3 +1,81 @@
+-- name: insert_accounts
+-- The companies of the batch: known by a corporate domain, else by their normalised name and place.
+insert into accounts (account_key, domain)
+select distinct
+    batch.account_key,
+    case when left(batch.account_key, 7) = 'domain:' then substr(batch.account_key, 8) end as domain
+from batch
+where batch.account_key is not null
+on conflict (account_key) do nothing;
+
+-- name: fill_accounts
+-- An account takes each of its facts from its records: the source believed first, then the newest. Looked at are those
+-- of which the batch says what they do not know, or, if there are any, those that were joined.
+with touched as (
+    select distinct accounts.account_id
+    from batch
+    inner join source_records on batch.record_id = source_records.record_id
+    inner join accounts on source_records.account_id = accounts.account_id
+    where
+        %(joined)s::bigint [] = '{}'
+        and (
+            source_records.fields ->> 'company' <> coalesce(accounts.name, '')
+            or coalesce(source_records.fields ->> 'corporate_number', source_records.keys ->> 'corporate_number')
+            <> coalesce(accounts.corporate_number, '')
+            or source_records.fields ->> 'industry' <> coalesce(accounts.industry, '')
+            or source_records.fields ->> 'employees' <> coalesce(accounts.employees::text, '')
+            or source_records.fields ->> 'region' <> coalesce(accounts.region, '')
+        )
+    union
+    select coalesce(accounts.merged_into, accounts.account_id)
+    from accounts
+    where accounts.account_id = any(%(joined)s::bigint [])
+),
+
+told as (
+    select
+        source_records.account_id,
+        source_records.precedence,
+        source_records.occurred_at,
+        source_records.record_id,
+        source_records.fields ->> 'company' as company,
+        coalesce(
+            source_records.fields ->> 'corporate_number', source_records.keys ->> 'corporate_number'
+        ) as corporate_number,
+        source_records.fields ->> 'industry' as industry,
+        source_records.fields ->> 'employees' as employees,
+        source_records.fields ->> 'region' as region
+    from touched
+    inner join source_records on touched.account_id = source_records.account_id
+),
+
+chosen as (
+    select
+        told.account_id,
+        (array_agg(told.company order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.company is not null)) [1] as company,
+        (array_agg(told.corporate_number order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.corporate_number is not null)) [1] as corporate_number,
+        (array_agg(told.industry order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.industry is not null)) [1] as industry,
+        (array_agg(told.employees order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.employees is not null)) [1] as employees,
+        (array_agg(told.region order by told.precedence asc, told.occurred_at desc, told.record_id desc)
+            filter (where told.region is not null)) [1] as region
+    from told
+    group by told.account_id
+)
+
+update accounts
+set
+    name = chosen.company,
+    corporate_number = chosen.corporate_number,
+    industry = chosen.industry,
+    employees = chosen.employees::integer,
+    region = chosen.region
+from chosen
+where accounts.account_id = chosen.account_id;
+
 -- name: same_accounts
 -- Accounts that the batch's records show to be one company: they share a corporate number, or one is known by a name
 -- alone and that is the name of one company with a domain. Names that several companies with domains bear join nobody.

@@ -64,7 +64,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:
-    sql = db.statements("consolidate")
+    sql, accounts, survivorship = map(db.statements, ("consolidate", "accounts", "survivorship"))
     db.run(conn, sql.lock)
     new = [row_of(*record) for record in db.stream(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
     if not new:
@@ -83,7 +83,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict
             conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in moved)
         )
     db.run(conn, sql.analyze_batch)
-    db.run(conn, sql.insert_accounts)
+    db.run(conn, accounts.insert_accounts)
     db.run(conn, sql.assign_records)
     if len(new) >= LARGE:
         db.run(conn, sql.analyze_records)
@@ -99,13 +99,13 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict
     ):  # fmt: skip
         db.run(conn, statement)
     erasures.refuse_again(conn, key)
-    db.run(conn, sql.fill_accounts, joined=[])
+    db.run(conn, accounts.fill_accounts, joined=[])
     _join_accounts(conn)
-    db.run(conn, sql.survive, as_of=as_of)
-    for statement in (sql.inherit, sql.mark_for_rescoring):
+    db.run(conn, survivorship.survive, as_of=as_of)
+    for statement in (survivorship.inherit, survivorship.mark_for_rescoring):
         db.run(conn, statement)
     if len(new) >= LARGE:
-        db.run(conn, sql.analyze_leads)
+        db.run(conn, survivorship.analyze_leads)
     # Merged by what the batch taught, or parted by it.
     if unfilled := (set(survivors) - {lead_of[row.record_id] for row in new}) | {row.lead_id for row in moved}:
         db.run(conn, db.statements("merges").drop_batch)
@@ -130,7 +130,7 @@ def _join_accounts(conn: sa.Connection) -> None:
     if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
         for survivor, merged in pairs:
             db.run(conn, sql.merge_account, survivor=survivor, merged=merged)
-        db.run(conn, db.statements("consolidate").fill_accounts, joined=[survivor for survivor, _ in pairs])
+        db.run(conn, sql.fill_accounts, joined=[survivor for survivor, _ in pairs])
 
 
 def _decide(conn: sa.Connection, new: list[Row], *, is_first: bool) -> tuple[list[Row], Decision]:

@@ -54,7 +54,8 @@ def walk(
     sql = db.statements("journeys")
     which = {"product": product.product}
     missed = _missed(db.run(conn, sql.last_walk, **which).scalar(), as_of)
-    removed = db.run(conn, sql.withdraw_removed, scenarios=list(product.scenarios), as_of=as_of, **which)
+    in_flight = db.statements("in_flight")
+    removed = db.run(conn, in_flight.withdraw_removed, scenarios=list(product.scenarios), as_of=as_of, **which)
     totals["ended"] += len(removed.all())
     for scenario in product.scenarios.values():
         newest = versions.keep(conn, product.product, "scenario", scenario.scenario, scenario.body())
@@ -87,7 +88,7 @@ def _missed(last: datetime | None, as_of: datetime) -> list[datetime]:
 
 
 def _versions_walked(conn: sa.Connection, product: Product, scenario: Scenario) -> list[str]:
-    sql = db.statements("journeys")
+    sql = db.statements("in_flight")
     found = db.run(conn, sql.versions_walked, product=product.product, scenario=scenario.scenario)
     return sorted(found.scalars())
 
@@ -99,7 +100,7 @@ def _change_over(conn: sa.Connection, product: Product, scenario: Scenario, newe
     """
     if scenario.in_flight in (None, "finish_old"):
         return
-    sql = db.statements("journeys")
+    sql = db.statements("in_flight")
     every = [step.name for _, step in every_step(scenario.journey)]
     mails = db.json_rows({"step": step.name, **step.body()} for step in scenario.emails())
     for old in _versions_walked(conn, product, scenario):

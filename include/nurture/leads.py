@@ -87,7 +87,7 @@ def _attributes(version: Mapping[str, Any], records: Sequence[dict[str, Any]]) -
 
 
 def _why(field: str, value: str, record: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
-    """Return the rule of survivorship that chose a record's value, as `survive` in consolidate.sql applies it."""
+    """Return the rule of survivorship that chose a record's value, as `survive` in survivorship.sql applies it."""
     if not others:
         return "nobody says otherwise"
     if field in _EMPLOYER and "company" in record["fields"]:

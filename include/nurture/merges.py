@@ -71,21 +71,21 @@ def undo(conn: sa.Connection, lead_id: int, who: str, at: datetime) -> Undone | 
 
 def fill_again(conn: sa.Connection, leads: Sequence[int], at: datetime) -> None:
     """Make the leads' mailboxes and attributes of all their records anew, and mark them for rescoring."""
-    sql, stage = db.statements("merges"), db.statements("consolidate")
+    sql, stage, survivorship = map(db.statements, ("merges", "consolidate", "survivorship"))
     _open_batch(conn, leads)
     for statement in (
         sql.unlink_addresses, sql.link_addresses, stage.mark_shared_addresses, stage.clear_primary_addresses,
         stage.choose_primary_addresses,
     ):  # fmt: skip
         db.run(conn, statement)
-    db.run(conn, stage.survive, as_of=at)
-    for statement in (stage.inherit, stage.mark_for_rescoring, sql.drop_batch):
+    db.run(conn, survivorship.survive, as_of=at)
+    for statement in (survivorship.inherit, survivorship.mark_for_rescoring, sql.drop_batch):
         db.run(conn, statement)
 
 
 def _restore(conn: sa.Connection, merge_id: int, survivor: int) -> None:
     """Make the survivor what it was before the merge; what its company learned meanwhile it learns, too."""
-    sql, again, stage = db.statements("unmerge"), db.statements("merges"), db.statements("consolidate")
+    sql, again, survivorship = map(db.statements, ("unmerge", "merges", "survivorship"))
     _open_batch(conn, [survivor])
     db.run(conn, sql.restore_survivor, merge_id=merge_id)
     db.run(conn, again.unlink_addresses)
@@ -93,13 +93,13 @@ def _restore(conn: sa.Connection, merge_id: int, survivor: int) -> None:
     db.run(conn, sql.clear_primary, lead_id=survivor)
     db.run(conn, sql.restore_primary, merge_id=merge_id)
     db.run(conn, sql.unmark, merge_id=merge_id)
-    db.run(conn, stage.inherit)
+    db.run(conn, survivorship.inherit)
     db.run(conn, again.drop_batch)
 
 
 def _mark(conn: sa.Connection, leads: Iterable[int]) -> None:
     _open_batch(conn, leads)
-    db.run(conn, db.statements("consolidate").mark_for_rescoring)
+    db.run(conn, db.statements("survivorship").mark_for_rescoring)
     db.run(conn, db.statements("merges").drop_batch)
 
 

@@ -140,9 +140,7 @@ def _check(
             in_order = [found for found in loaded if found.product in checked.products]
             entering = [each for found in in_order for each in effects(conn, found, now)]
             company = load_company(root) if in_order else None
-            played = [
-                found for found in in_order if f"/{found.product}/" not in wrong
-            ]
+            played = [found for found in in_order if f"/{found.product}/" not in wrong]
             coming = [each for found in played if company for each in _week(conn, company, found, now)]
             return checked, entering, coming
     except (Problem, OperationalError):
