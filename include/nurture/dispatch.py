@@ -182,12 +182,12 @@ class _Dispatch:
             while True:
                 rendered = content.with_mark(emails.new_mark())
                 before = self.after
-                request_id, claimed, judged = self._claim(batch, rendered.mark, is_alone)
+                request_id, claimed, judged, is_rest = self._claim(batch, rendered.mark, is_alone)
                 if claimed:
                     self._post(request_id, rendered, claimed, is_alone)
-                elif judged == 0 and before == START:
-                    break
-                elif judged == 0:
+                if is_rest and before == START and (judged == 0 or self.after != START):
+                    break  # nothing was due behind or before it, and nothing was given back
+                if judged == 0:
                     self.after = START  # what was locked, or given back, behind us
 
     def _explain(self, reason: str, until: datetime | None, batch: Batch | None = None) -> None:
@@ -238,8 +238,11 @@ class _Dispatch:
             self._explain(f"held: {stop.reason}", None)
             raise Stopped(f"{stop.words}; when it is mended: {stop.mend}", self.counts)
 
-    def _claim(self, batch: Batch, mark: str, is_alone: bool) -> tuple[int, list[Claimed], int]:
-        """Commit a request with its members before the call (N2); return its id, them, and how many were judged."""
+    def _claim(self, batch: Batch, mark: str, is_alone: bool) -> tuple[int, list[Claimed], int, bool]:
+        """Commit a request with its members before the call (N2).
+
+        Return its id, them, how many were judged, and whether nothing more was due.
+        """
         conn, product = self.conn, self.product
         budget_day = {"product": product.product, "domain": self.domain, "day": self.day}
         at_most, is_probe = self._begin_claim(is_alone)
@@ -253,7 +256,7 @@ class _Dispatch:
         ).rowcount  # fmt: skip
         if judged == 0:
             conn.commit()
-            return 0, [], 0
+            return 0, [], 0, True
         self.after = tuple(db.run_often(conn, self.sql.last_taken).one())
         self._judge(budget_day)
         never, not_now = db.run_often(conn, self.permission.turn_down, at=self.at).one()
@@ -271,6 +274,7 @@ class _Dispatch:
             (rows[0].request_id if rows else 0),
             [Claimed(row.message_id, row.address, row.occasion_mark, row.name, row.company) for row in rows],
             judged,
+            judged < at_most,
         )
 
     def _judge(self, budget_day: dict[str, Any]) -> None:
