@@ -1,5 +1,6 @@
 """Approvals: content that was never sent, or an audience above a number, waits for a person's yes."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -106,5 +107,14 @@ def question(product: Product, asked: Asked, findings: Sequence[str]) -> tuple[s
 
 
 def _as_it_is(text: str) -> str:
-    """Indent text as Markdown's code, in which nothing of it means anything."""
-    return "\n".join(f"    {line}" for line in text.splitlines())
+    """Return text as Markdown in which nothing of it means anything: each line is code of its own.
+
+    Of a block of code Airflow's page lets the lines run together.
+    """
+    paragraphs = (part.split("\n") for part in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")))
+    return "\n\n".join("  \n".join(map(_code, lines)) for lines in paragraphs)
+
+
+def _code(line: str) -> str:
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}"
