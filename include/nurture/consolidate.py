@@ -7,16 +7,15 @@ A lead that was made while a key looked like one person's is judged again when t
 nothing else joins is parted, the id stays with most of the records, and no fact moves.
 """
 
-import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 import sqlalchemy as sa
 
 from nurture import db, erasures, merges, splits
+from nurture.collecting import without_collecting
 from nurture.matching import companies
 from nurture.matching.blocks import Blocks, blocks_of
 from nurture.matching.candidates import Row, row_of, written_in
@@ -42,25 +41,13 @@ def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[
     """
     totals = {"records": 0, "new_leads": 0, "merged_leads": 0}
     while True:
-        with _uncollected():
+        with without_collecting():
             counts = _consolidate_batch(conn, as_of, key)
         conn.commit()
         for name, number in counts.items():
             totals[name] += number
         if counts["records"] < BATCH:
             return totals
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile: there are millions of objects and no cycles, and it took a fifth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:

@@ -1,0 +1,17 @@
+"""Collecting: work that makes millions of objects and no cycles is spared the search for garbage."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Spare the search for cycles meanwhile: it takes a fifth of the time of landing and of deciding."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
