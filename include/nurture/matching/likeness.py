@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import combinations
 from typing import NamedTuple
 
-from nurture.matching.clusters import Cluster, Doubt, Edge, People, have_two_desks, is_near, join
+from nurture.matching.clusters import Cluster, Doubt, Edge, People, have_two_desks, have_two_mobiles, is_near, join
 from nurture.matching.likely import Pairs
 from nurture.matching.names import Agreement
 from nurture.matching.rarity import Rarity
@@ -95,7 +95,7 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
             for a in one_mailboxes for b in two_mailboxes
         ),
         two_desks=have_two_desks(one_mailboxes, two_mailboxes),
-        two_mobiles=bool(one_mobiles and two_mobiles and not mobiles),
+        two_mobiles=not mobiles and have_two_mobiles(one_mobiles, two_mobiles),
         two_mailboxes=bool(one_mailboxes and two_mailboxes and not one_mailboxes & two_mailboxes),
         namesakes=min(
             (
