@@ -78,7 +78,9 @@ where accounts.account_id = chosen.account_id;
 
 -- name: same_accounts
 -- Accounts that the batch's records show to be one company: they share a corporate number, or one is known by a name
--- alone and that is the name of one company with a domain. Names that several companies with domains bear join nobody.
+-- alone and that is the name of one company with a domain, or half of its records have that company's switchboard. What
+-- several companies with domains have joins nobody, nor does a name that is rare with the domain beside those without
+-- it and that few of its records bear: a slip.
 with told as (
     select distinct
         fact.kind,
@@ -88,7 +90,8 @@ with told as (
     cross join lateral (
         values
         ('company', source_records.keys ->> 'company'),
-        ('corporate_number', source_records.keys ->> 'corporate_number')
+        ('corporate_number', source_records.keys ->> 'corporate_number'),
+        ('phone', source_records.keys ->> 'phone')
     ) as fact (kind, value)
     where fact.value is not null
 ),
@@ -126,13 +129,17 @@ plain as (
         bearers.kind,
         bearers.value,
         bearers.account_id,
-        accounts.corporate_number
+        bearers.record_count,
+        accounts.corporate_number,
+        coalesce(sizes.record_count, 0) as account_size
     from bearers
     inner join accounts on bearers.account_id = accounts.account_id
+    left join account_evidence as sizes
+        on accounts.account_key = sizes.account_key and sizes.kind = 'account' and accounts.account_key = sizes.value
     where
         accounts.domain is null
         and (
-            bearers.kind = 'corporate_number'
+            bearers.kind in ('corporate_number', 'phone')
             or accounts.account_key = 'company:' || bearers.value
             or starts_with(accounts.account_key, 'company:' || bearers.value || '@')
         )
@@ -146,12 +153,18 @@ inner join sited on plain.kind = sited.kind and plain.value = sited.value
 where
     -- of a company's name or number as good as all records with a domain, and no slip among that company's own
     sited.record_count >= %(nearly_all)s::numeric * sited.all_count
-    and (sited.kind = 'corporate_number' or sited.record_count > (1 - %(nearly_all)s::numeric) * sited.account_size)
+    and case sited.kind
+        when 'corporate_number' then true
+        when 'phone' then sited.record_count > 2 and plain.record_count * 2 >= plain.account_size
+        else sited.record_count > (1 - %(nearly_all)s::numeric) * sited.account_size
+            or sited.record_count * 4 >= plain.record_count
+    end
     and (plain.corporate_number = sited.corporate_number) is not false
 order by least(plain.account_id, sited.account_id), greatest(plain.account_id, sited.account_id);
 
 -- name: merge_account
--- The younger account becomes a redirect to the older, which has its domain; records and people are of the older now.
+-- The younger account becomes a redirect to the older, which has its domain; records and people are of the older now,
+-- and whom they could be there is judged with the next batch.
 with merged as (
     update accounts
     set merged_into = survivors.account_id
@@ -179,6 +192,14 @@ moved as (
     set account_id = merged.survivor_id
     from merged
     where source_records.account_id = merged.account_id
+    returning source_records.record_id
+),
+
+marked as (
+    insert into records_to_judge (record_id)
+    select moved.record_id
+    from moved
+    on conflict (record_id) do nothing
 )
 
 update leads

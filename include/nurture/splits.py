@@ -30,11 +30,19 @@ def part(
             for kind, value in (("mailbox", row.mailbox), ("mobile", row.mobile))
             if (kind, value) in shared
         ]
-        why.setdefault((row.lead_id, lead_of[row.record_id]), ", ".join(told) or "a key")
+        why.setdefault((row.lead_id, lead_of[row.record_id]), ", ".join(told) or "")
     db.insert_values(
         conn,
         sql.insert_splits,
-        ((old, new, f"{reason} is several people's", as_of) for (old, new), reason in why.items()),
+        (
+            (
+                old,
+                new,
+                f"{reason} is several people's" if reason else "a key is another name's than likeness had found",
+                as_of,
+            )
+            for (old, new), reason in why.items()
+        ),
     )
 
 

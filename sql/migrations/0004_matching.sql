@@ -9,6 +9,12 @@ create table nurture.match_keys (
 );
 create index match_keys_by_block on nurture.match_keys (block, record_id);
 
+-- Known records that are judged again with the next batch: whose company turned out to be another's, or whose lead was
+-- two people's.
+create table nurture.records_to_judge (
+    record_id bigint primary key -- of source_records
+);
+
 -- What parts of kanji names are read as, and how often the records show it.
 create table nurture.name_readings (
     part text not null check (part in ('last', 'first')),

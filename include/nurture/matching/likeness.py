@@ -113,7 +113,7 @@ def _are_two_companies(rarity: Rarity, one: str, two: str) -> bool:
     return len(hosts) > 1 and all(rarity.size(f"domain:{host}") > 2 for host in hosts)
 
 
-_WEIGHTS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "renamed": 11.0}
+LIKENESS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "renamed": 11.0}  # weight by rule
 
 
 def join_by_likeness(looks: Looks, pairs: Pairs, edges: list[Edge]) -> None:
@@ -150,7 +150,7 @@ def _join_once(
         looked = looks.of(one, two)
         if looked is None or not (rule := looked.rule()):
             continue
-        weight = _WEIGHTS[rule] + looked.agreement + looked.same_company + looked.same_phone
+        weight = LIKENESS[rule] + looked.agreement + looked.same_company + looked.same_phone
         found.append((weight, a, b, rule))
         if rule.endswith("_company"):
             alike.setdefault(roots[0], set()).add(roots[1])
