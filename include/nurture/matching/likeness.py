@@ -99,7 +99,9 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
         two_mailboxes=bool(one_mailboxes and two_mailboxes and not one_mailboxes & two_mailboxes),
         namesakes=min(
             (
-                people.rarity.namesakes(name, one.accounts & two.accounts, people.readings)
+                people.rarity.namesakes(
+                    name, one.accounts & two.accounts, people.readings, len(one.records) + len(two.records)
+                )
                 for name in one.names | two.names
             ),
             default=1.0,

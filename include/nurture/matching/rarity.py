@@ -45,8 +45,11 @@ class Rarity:
         """Return how many records a company has, 0 for one that no record at hand is of."""
         return self._sizes[account]
 
-    def namesakes(self, name: Name, accounts: Iterable[str], readings: Readings) -> float:
-        """Return how many records of other people with this name the companies can be expected to have."""
+    def namesakes(self, name: Name, accounts: Iterable[str], readings: Readings, own: int = 0) -> float:
+        """Return how many records of other people with this name the companies can be expected to have.
+
+        So many as are `own` of the records that bear it do not tell of others: they are those that are compared.
+        """
         total = self._counts[_EVERYBODY] or 1
         parts = _parts(name)
         if not parts and name.script == "han":
@@ -57,7 +60,9 @@ class Rarity:
         share = 1.0
         for part, written in parts:
             share *= (
-                _AN_INITIAL if len(written) == 1 and part == "word" else max(1, self._counts[part, written]) / total
+                _AN_INITIAL
+                if len(written) == 1 and part == "word"
+                else max(1, self._counts[part, written] - own) / total
             )
         return max((self._sizes[account] for account in accounts), default=1) * share
 
