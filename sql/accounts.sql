@@ -79,8 +79,8 @@ where accounts.account_id = chosen.account_id;
 -- name: same_accounts
 -- Accounts that the batch's records show to be one company: they share a corporate number, or one is known by a name
 -- alone and that is the name of one company with a domain, or half of its records have that company's switchboard. What
--- several companies with domains have joins nobody, nor does a name that is rare with the domain beside those without
--- it and that few of its records bear: a slip.
+-- several companies with domains have joins nobody, nor does one that few of a company's records bear, somebody's former
+-- employer, unless it is a name in Latin letters that is not much commoner without the domain.
 with told as (
     select distinct
         fact.kind,
@@ -157,7 +157,7 @@ where
         when 'corporate_number' then true
         when 'phone' then sited.record_count > 2 and plain.record_count * 2 >= plain.account_size
         else sited.record_count > (1 - %(nearly_all)s::numeric) * sited.account_size
-            or sited.record_count * 4 >= plain.record_count
+            or (sited.value ~ '^[ -~]+$' and sited.record_count * 4 >= plain.record_count)
     end
     and (plain.corporate_number = sited.corporate_number) is not false
 order by least(plain.account_id, sited.account_id), greatest(plain.account_id, sited.account_id);

@@ -108,8 +108,13 @@ def _with_accounts(conn: sa.Connection, new: list[Row], *, is_first: bool) -> li
     """Return the new rows, each with its account's key, and keep what they say of companies."""
     sql = db.statements("matching")
     keys = set() if is_first else {key for row in new for key in companies.keys_of(row)}
-    asked = db.json_rows({"kind": kind, "value": value} for kind, value in sorted(keys))
-    known = [tuple(row) for row in db.run(conn, sql.account_evidence, keys=asked)] if keys else []
+
+    def said_of(keys: set[tuple[str, str]]) -> list[companies.Evidence]:
+        asked = db.json_rows({"kind": kind, "value": value} for kind, value in sorted(keys))
+        return [tuple(row) for row in db.run(conn, sql.account_evidence, keys=asked)] if keys else []
+
+    known = said_of(keys)
+    known += said_of({("account", account) for _, _, account, _ in known})
     accounts, evidence = companies.assign(new, known)
     db.insert_values(conn, sql.add_account_evidence, sorted(evidence))
     return [row._replace(account=accounts.get(row.record_id, "")) for row in new]

@@ -86,7 +86,7 @@ def _by_keys(row: Row, said: dict[tuple[str, str], Counter[str]]) -> str:
     if not named:
         # A name nobody else bears: a slip of a company's that has this switchboard, else a company of its own.
         return _by_phone(row, said)
-    if account := _one(named):
+    if (account := _one(named)) and not _is_former(row.company, account, said):
         return account
     likely = {account for account, count in named.items() if count >= _SMALL * sum(named.values())}
     for kind, value in (("phone", row.phone), ("place", f"{row.company}@{row.place}")):
@@ -96,6 +96,15 @@ def _by_keys(row: Row, said: dict[tuple[str, str], Counter[str]]) -> str:
             if agreeing and (account := _one(agreeing)):
                 return account
     return f"company:{row.company}@{row.place}" if row.place else f"company:{row.company}"
+
+
+def _is_former(company: str, account: str, said: dict[tuple[str, str], Counter[str]]) -> bool:
+    """Tell whether so few of a company's records bear a name that it is somebody's former employer's.
+
+    A name in Latin letters may be how the company writes its own abroad.
+    """
+    size = said.get(("account", account), Counter())[account]
+    return not company.isascii() and said["company", company][account] <= _SMALL * size
 
 
 def _by_phone(row: Row, said: dict[tuple[str, str], Counter[str]]) -> str:
