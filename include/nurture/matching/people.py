@@ -104,25 +104,25 @@ def _judged_again(rows: Sequence[Row], shared: Collection[tuple[str, str]]) -> s
 def _contradicted(rows: Sequence[Row], keyed: Sequence[Edge], people: People) -> set[int]:
     """Return the leads whom a key would join to somebody of the same name, if they bore no other name as well."""
     leads: dict[int, set[Name]] = {}
-    by_record: dict[int, Row] = {}
+    named: dict[int, tuple[int | None, Name]] = {}
     for row in rows:
-        by_record[row.record_id] = row
-        if row.lead_id is not None and row.name is not None:
-            leads.setdefault(row.lead_id, set()).add(row.name)
+        if row.name is not None:
+            named[row.record_id] = (row.lead_id, row.name)
+            if row.lead_id is not None:
+                leads.setdefault(row.lead_id, set()).add(row.name)
     found: set[int] = set()
     for edge in keyed if leads else ():
-        one, two = by_record[edge.one], by_record[edge.two]
-        if one.lead_id == two.lead_id or one.name is None or two.name is None:
+        if edge.one not in named or edge.two not in named:
             continue
-        names, others = (
-            {row.name} if row.lead_id is None else leads.get(row.lead_id, {row.name}) for row in (one, two)
-        )
-        if len(names) == 1 == len(others) or people.compare(one.name, two.name) < Agreement.UNKNOWN:
+        (one, name), (two, other) = named[edge.one], named[edge.two]
+        names = {name} if one is None else leads[one]
+        others = {other} if two is None else leads[two]
+        if (one is not None and one == two) or len(names) == 1 == len(others):
+            continue
+        if people.compare(name, other) < Agreement.UNKNOWN:
             continue
         if any(people.compare(a, b) == Agreement.CONFLICT for a in names for b in others):
-            found |= {
-                row.lead_id for row, all_names in ((one, names), (two, others)) if row.lead_id and len(all_names) > 1
-            }
+            found |= {lead for lead, borne in ((one, names), (two, others)) if lead is not None and len(borne) > 1}
     return found
 
 
