@@ -35,6 +35,13 @@ select
 from parts as one
 inner join parts as other on one.current_lead_id = other.current_lead_id and one.record_id < other.record_id;
 
+-- name: move_records
+-- The records that were parted from a lead go to their own.
+update source_records
+set lead_id = moved.lead_id
+from unnest(%(records)s::bigint [], %(leads)s::bigint []) as moved (record_id, lead_id)
+where source_records.record_id = moved.record_id;
+
 -- name: move_identities
 -- The keys of records that were parted from a lead go with them.
 with keys as (

@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from builders import DAY, NOON, insert, rows, value
 from consolidating import owner
-from consolidating import owner
 
 from nurture.consolidate import consolidate
 from nurture.definitions.model import hash_of

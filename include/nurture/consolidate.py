@@ -16,7 +16,8 @@ from datetime import datetime
 import numpy as np
 import sqlalchemy as sa
 
-from nurture import db, erasures, merges, splits
+from nurture import assigning, db, merges, splits
+from nurture.assigning import Progress, untold
 from nurture.collecting import without_collecting
 from nurture.matching import companies
 from nurture.matching.blocks import Blocks, blocks_of, unread, unread_block
@@ -28,24 +29,25 @@ from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
 NOTHING = np.zeros(0, dtype=np.int64)
-BATCH = 1_000_000  # records a transaction: memory grows with it, and time with the number of batches
-LARGE = 5_000  # records: so many change what the planner has to know
+BATCH = 1_000_000  # records decided at once: memory grows with it, and time with the number of batches
 FEW = 1_000  # records: what is known of all names would take longer to load than to ask for theirs
 ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
-NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
-def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[str, int]:
-    """Give every record that has happened by `as_of` its lead, a batch a transaction; return counts.
+def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"", progress: Progress = untold) -> dict[str, int]:
+    """Give every record that has happened by `as_of` its lead; return counts.
 
-    `key` is that of the hashes that erasures left; it is needed when there are any. Counts: records, new_leads,
-    merged_leads. Run twice it finds nothing to do.
+    A batch of up to `assigning.PORTION` records is a transaction. Of a larger one the decision is, and then each step
+    of each portion: stopped after the decision, the next call goes on from there. `key` is that of the hashes that
+    erasures left; it is needed when there are any. `progress` is told each step. Counts: records, new_leads,
+    merged_leads, of what was decided here. Run twice it finds nothing to do.
     """
     totals = {"records": 0, "new_leads": 0, "merged_leads": 0}
     while True:
+        assigning.go_on(conn, as_of, key, progress)
         with without_collecting():
-            counts = _consolidate_batch(conn, as_of, key)
+            counts = _consolidate_batch(conn, as_of, key, progress)
         conn.commit()
         if counts is None:
             return totals
@@ -53,55 +55,52 @@ def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[
             totals[name] += number
 
 
-def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int] | None:
-    sql, accounts, survivorship = map(db.statements, ("consolidate", "accounts", "survivorship"))
+def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes, progress: Progress) -> dict[str, int] | None:
+    sql = db.statements("consolidate")
     db.run(conn, sql.lock)
-    new = [row_of(*record) for record in db.stream(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
+    new = _new(conn, as_of, progress)
     again: set[int] = set(db.run(conn, db.statements("matching").take_records_to_judge).scalars())
     if not new and not again:
         return None
-    if len(new) >= LARGE:
+    if len(new) >= assigning.LARGE:
         db.run(conn, sql.sort_in_memory)
+    progress("people are decided", 0, len(new))
     is_first = not db.run(conn, sql.any_known).scalar_one()
     new = _with_accounts(conn, new, is_first=is_first)
     rows, decision = _decide(conn, new, again, is_first=is_first)
+    progress("people are decided", len(new), len(new))
     lead_of, made, survivors, moved = _lead_of(conn, rows, decision, as_of)
-    db.run(conn, sql.create_batch)
-    db.copy_rows(conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new))
-    db.run(conn, sql.insert_events)
-    if moved:
-        db.copy_rows(
-            conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in moved)
-        )
-    db.run(conn, sql.analyze_batch)
-    db.run(conn, accounts.insert_accounts)
-    db.run(conn, sql.assign_records)
-    if len(new) >= LARGE:
-        db.run(conn, sql.analyze_records)
     if moved:
         splits.part(conn, moved, lead_of, decision.shared, as_of)
     db.run(conn, sql.create_told)
     db.copy_rows(conn, sql.copy_told, splits.identities(new, lead_of, decision.shared))
     db.run(conn, sql.insert_identities, as_of=as_of)
     _explain(conn, decision)
-    for statement in (
-        sql.insert_addresses, sql.link_addresses, sql.mark_shared_addresses, sql.clear_primary_addresses,
-        sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs,
-    ):  # fmt: skip
-        db.run(conn, statement)
-    erasures.refuse_again(conn, key)
-    db.run(conn, accounts.fill_accounts, joined=[])
-    _join_accounts(conn)
-    db.run(conn, survivorship.survive, as_of=as_of)
-    for statement in (survivorship.inherit, survivorship.mark_for_rescoring):
-        db.run(conn, statement)
-    if len(new) >= LARGE:
-        db.run(conn, survivorship.analyze_leads)
+    batch = [
+        assigning.Assigned(row.record_id, lead_of[row.record_id], row.account or None, row.lead_id is None)
+        for row in (*new, *moved)
+    ]
+    if len(batch) > assigning.PORTION:
+        assigning.keep(conn, batch)
+    else:
+        assigning.write(assigning.Given(conn, as_of, key, len(batch) >= assigning.LARGE), batch)
+        db.run(conn, db.statements("merges").drop_batch)
     # Merged by what the batch taught, or parted by it.
     if unfilled := (set(survivors) - {lead_of[row.record_id] for row in new}) | {row.lead_id for row in moved}:
-        db.run(conn, db.statements("merges").drop_batch)
         merges.fill_again(conn, sorted(filter(None, unfilled)), as_of)
     return {"records": len(new), "new_leads": made, "merged_leads": len(survivors)}
+
+
+def _new(conn: sa.Connection, as_of: datetime, progress: Progress) -> list[Row]:
+    """Return the records of the batch, the oldest first."""
+    sql = db.statements("consolidate")
+    waiting = min(BATCH, db.run(conn, sql.waiting, as_of=as_of).scalar_one())
+    new: list[Row] = []
+    for record in db.stream(conn, sql.new_records, as_of=as_of, at_most=waiting):
+        if len(new) % 10_000 == 0:
+            progress("records are read", len(new), waiting)
+        new.append(row_of(*record))
+    return new
 
 
 def _with_accounts(conn: sa.Connection, new: list[Row], *, is_first: bool) -> list[Row]:
@@ -120,20 +119,10 @@ def _with_accounts(conn: sa.Connection, new: list[Row], *, is_first: bool) -> li
     return [row._replace(account=accounts.get(row.record_id, "")) for row in new]
 
 
-def _join_accounts(conn: sa.Connection) -> None:
-    """Make one of the accounts that the batch shows to be one company."""
-    sql = db.statements("accounts")
-    if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
-        for survivor, merged in pairs:
-            db.run(conn, sql.merge_account, survivor=survivor, merged=merged)
-        db.run(conn, sql.fill_accounts, joined=[survivor for survivor, _ in pairs])
-
-
 def _decide(conn: sa.Connection, new: list[Row], again: set[int], *, is_first: bool) -> tuple[list[Row], Decision]:
     """Return the new rows with those that they or those judged again could match, and whose they all are."""
     sql = db.statements("matching")
-    sizes = db.run(conn, sql.account_sizes, accounts=sorted({row.account for row in new if row.account}))
-    readings, rarity = Readings(), Rarity(sizes=map(tuple, sizes))
+    readings, rarity = Readings(), Rarity()
     written = written_in(new) if len(new) < FEW else None
     _recall(conn, readings, rarity, written)
     learn_from(new, readings, rarity)
@@ -153,6 +142,8 @@ def _decide(conn: sa.Connection, new: list[Row], again: set[int], *, is_first: b
     asked = blocks.after(blocks_of(judged, readings), len(judged))
     old = [] if is_first else recall(_known(conn, {row.record_id for row in [*new, *judged]}, asked))
     rows = [*old, *new]
+    sizes = db.run(conn, sql.account_sizes, accounts=sorted({row.account for row in rows if row.account}))
+    rarity.know_sizes(map(tuple, sizes))
     if old:
         blocks = blocks.after(blocks_of(old, readings), len(old))
     shared = (

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from nurture import db
+from nurture.unfinished import wait_until_consolidated
 
 
 class Undone(NamedTuple):
@@ -36,7 +37,7 @@ def undo(conn: sa.Connection, lead_id: int, who: str, at: datetime) -> Undone | 
     merged later stays where it went.
     """
     sql = db.statements("unmerge")
-    db.run(conn, db.statements("consolidate").lock)
+    wait_until_consolidated(conn)
     merge = db.run(conn, sql.newest_merge, lead_id=lead_id).one_or_none()
     if merge is None:
         return None
@@ -110,7 +111,7 @@ def _open_batch(conn: sa.Connection, leads: Iterable[int]) -> None:
     stage = db.statements("consolidate")
     found = db.run(conn, db.statements("merges").records_of, leads=list(leads)).all()
     db.run(conn, stage.create_batch)
-    db.copy_rows(conn, stage.copy_batch, ((record_id, lead_id, None) for record_id, lead_id in found))
+    db.copy_rows(conn, stage.copy_batch, ((record_id, lead_id, None, False) for record_id, lead_id in found))
     db.run(conn, stage.analyze_batch)
 
 

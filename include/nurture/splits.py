@@ -19,6 +19,7 @@ def part(
         {"kind": kind, "value": value, "name_key": name_key, "lead_id": lead_id}
         for kind, value, name_key, lead_id, _ in identities(moved, lead_of, shared)
     ]
+    db.run(conn, sql.move_records, records=records, leads=[lead_of[record] for record in records])
     db.run(
         conn, sql.move_identities, keys=db.json_rows(keys), leads=sorted({row.lead_id for row in moved if row.lead_id})
     )

@@ -60,3 +60,20 @@ create table nurture.splits (
 );
 create index splits_by_lead on nurture.splits (lead_id);
 create index match_edges_by_other_record on nurture.match_edges (record_b);
+
+-- What a large batch decided and has not written yet: whose its records are, and the steps that are left to do.
+create table nurture.decided (
+    portion integer not null,          -- of whole leads
+    record_id bigint not null,
+    lead_id bigint not null,
+    account_key text,
+    is_new boolean not null            -- the record had no lead before
+);
+create index decided_by_portion on nurture.decided (portion);
+create table nurture.pieces (
+    piece_id bigint generated always as identity primary key,
+    step smallint not null,
+    portion integer,                   -- null: all of it
+    record_count integer not null,
+    written_at timestamptz
+);

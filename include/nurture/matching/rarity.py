@@ -14,17 +14,20 @@ _EVERYBODY = ("all", "")
 class Rarity:
     """Counts of the parts of names, and of the records of companies."""
 
-    def __init__(self, counts: Iterable[tuple[str, str, int]] = (), sizes: Iterable[tuple[str, int]] = ()) -> None:
-        """Begin with what earlier records bear: (part, written, count), and accounts with all their records."""
+    def __init__(self) -> None:
+        """Begin with nothing known."""
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._sizes: Counter[str] = Counter(dict(sizes))
+        self._sizes: Counter[str] = Counter()
         self._learned: Counter[tuple[str, str]] = Counter()
-        self.know(counts)
 
     def know(self, counts: Iterable[tuple[str, str, int]]) -> None:
         """Add how often earlier records bear other parts."""
         for part, written, count in counts:
             self._counts[part, written] += count
+
+    def know_sizes(self, sizes: Iterable[tuple[str, int]]) -> None:
+        """Take in how many records companies have, all of them."""
+        self._sizes.update(dict(sizes))
 
     def learn(self, name: Name, times: int) -> None:
         """Count so many records of one name."""
