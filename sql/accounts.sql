@@ -79,8 +79,8 @@ where accounts.account_id = chosen.account_id;
 -- name: same_accounts
 -- Accounts that the batch's records show to be one company: they share a corporate number, or one is known by a name
 -- alone and that is the name of one company with a domain, or half of its records have that company's switchboard. What
--- several companies with domains have joins nobody, nor does one that few of a company's records bear, somebody's former
--- employer, unless it is a name in Latin letters that is not much commoner without the domain.
+-- several companies with domains have joins nobody, nor does a name that few of a company's records bear, somebody's
+-- former employer, unless it is in Latin letters and not much commoner without the domain.
 with told as (
     select distinct
         fact.kind,

@@ -35,6 +35,12 @@ def link(conn: sa.Connection, as_of: datetime = NOON + DAY) -> dict[str, int]:
     return consolidate(conn, as_of)
 
 
+def others(conn: sa.Connection, how_many: int = 20) -> None:
+    """Land people with whom nobody has anything in common: among few records no name is rare."""
+    for number in range(how_many):
+        record(conn, f"other {number}", name=f"{chr(0x4E10 + number)} {chr(0x5E10 + number)}")
+
+
 def empty(conn: sa.Connection) -> None:
     """Forget every record, person and company, and what was learned of them."""
     conn.rollback()

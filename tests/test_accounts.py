@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from builders import DAY, NOON, insert, rows, value
-from consolidating import owner
+from consolidating import others, owner
 
 from nurture.consolidate import consolidate
 from nurture.definitions.model import hash_of
@@ -72,6 +72,7 @@ def test_one_record_that_names_another_company_does_not_join_the_two(conn: sa.Co
 
 
 def test_whom_a_joined_company_makes_alike_is_judged_again(conn: sa.Connection):
+    others(conn)
     first = of_company(conn, 1, "山田 太郎", "mihon trading")
     second = of_company(conn, 2, "山田 太郎", "見本商事", domain="mihon.example")
     assert owner(conn, first) != owner(conn, second)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from builders import DAY, NOON, everything, message, record, rows, value
-from consolidating import owner
+from consolidating import others, owner
 
 from nurture import db
 from nurture.consolidate import consolidate
@@ -84,6 +84,7 @@ def test_what_something_else_joins_stays_one(conn: sa.Connection) -> None:
 
 
 def test_a_name_that_becomes_readable_is_judged_again(conn: sa.Connection) -> None:
+    others(conn)
     kanji = record(conn, "a", name="中村 寿々乃", company="見本")
     latin = record(conn, "b", name="Suzuno Nakamura", email="s.nakamura@mihon.example", company="見本")
     consolidate(conn, NOON)
