@@ -2,6 +2,12 @@
 -- Whether a consolidation was stopped after its decision.
 select exists (select from pieces);
 
+-- name: known_count
+-- How many records with a name there are.
+select coalesce(max(name_parts.record_count), 0) as record_count
+from name_parts
+where name_parts.part = 'all' and name_parts.written = '';
+
 -- name: copy_decided
 -- What a large batch decided, kept until it is written.
 copy decided (portion, record_id, lead_id, account_key, is_new) from stdin;

@@ -87,7 +87,7 @@ with found as (
     select earlier.record_id
     from source_records as new
     inner join source_records as earlier on new.source = earlier.source and new.source_key = earlier.source_key
-    where new.record_id = any(%(records)s::bigint []) and earlier.lead_id is not null
+    where new.record_id in (select unnest(%(records)s::bigint [])) and earlier.lead_id is not null
 ),
 
 touched as (
@@ -133,13 +133,15 @@ from match_keys
 where match_keys.block = any(%(blocks)s::bigint []);
 
 -- name: known_reviews
--- What was asked of these records before, and what the answer was.
+-- What was asked of these records before, and what the answer was. Of `any` the planner weighs each number: 0.5 s.
 select
     match_reviews.record_a,
     match_reviews.record_b,
     match_reviews.answer
 from match_reviews
-where match_reviews.record_a = any(%(records)s::bigint []) and match_reviews.record_b = any(%(records)s::bigint []);
+where
+    match_reviews.record_a in (select unnest(%(records)s::bigint []))
+    and match_reviews.record_b in (select unnest(%(records)s::bigint []));
 
 -- name: copy_match_keys
 -- By what the batch's records are found again.

@@ -5,7 +5,9 @@ select distinct
     identities.value
 from identities
 inner join lead_now on identities.lead_id = lead_now.lead_id
-where identities.is_shared and identities.closed_at is null and lead_now.current_lead_id = any(%(leads)s::bigint []);
+where
+    identities.is_shared and identities.closed_at is null
+    and lead_now.current_lead_id in (select unnest(%(leads)s::bigint []));
 
 -- name: held_by
 -- Why these records are of one lead with others; a merge holds until it is undone.

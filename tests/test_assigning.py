@@ -60,7 +60,7 @@ def start_again(conn: sa.Connection) -> None:
     )
 
 
-@pytest.mark.parametrize("stops", range(7))
+@pytest.mark.parametrize("stops", range(9))
 def test_stopped_after_any_piece_the_next_call_ends_what_was_decided(
     conn: sa.Connection, monkeypatch: pytest.MonkeyPatch, stops: int
 ) -> None:

@@ -4,7 +4,7 @@ A large batch's decision is kept first, and then written in portions of whole le
 of its own. Until all is written nothing else is decided, and nobody undoes, answers or erases.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from nurture import db, erasures
 
 PORTION = 100_000  # records a transaction
-LARGE = 5_000  # records: so many change what the planner has to know
+NEWS = 100  # records: so many are news to the planner, if they are a tenth of all: else it believes a table empty
 NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 
 Progress = Callable[[str, int, int], None]  # which step, how many records of how many
@@ -34,19 +34,21 @@ class Given(NamedTuple):
     conn: sa.Connection
     as_of: datetime
     key: bytes
-    is_large: bool
+    is_news: bool  # to the planner: so much has changed
 
 
 def untold(_step: str, _done: int, _total: int) -> None:
     """Tell nobody how far it is."""
 
 
-def write(given: Given, batch: Iterable[Assigned]) -> None:
+def write(conn: sa.Connection, batch: Sequence[Assigned], as_of: datetime, key: bytes) -> None:
     """Write all steps of a batch in the transaction that decided it."""
-    stage = db.statements("consolidate")
-    db.run(given.conn, stage.create_batch)
-    db.copy_rows(given.conn, stage.copy_batch, batch)
-    db.run(given.conn, stage.analyze_batch)
+    sql, stage = map(db.statements, ("assigning", "consolidate"))
+    db.run(conn, stage.create_batch)
+    db.copy_rows(conn, stage.copy_batch, batch)
+    db.run(conn, stage.analyze_batch)
+    known = db.run(conn, sql.known_count).scalar_one()
+    given = Given(conn, as_of, key, is_news=len(batch) >= max(NEWS, known // 10))
     for _, step, _ in STEPS:
         step(given)
 
@@ -87,7 +89,7 @@ def go_on(conn: sa.Connection, as_of: datetime, key: bytes, progress: Progress) 
         db.run(conn, stage.create_batch)
         db.run(conn, sql.fill_batch, portion=piece.portion)
         db.run(conn, stage.analyze_batch)
-        step(Given(conn, as_of, key, is_large=True))
+        step(Given(conn, as_of, key, is_news=True))
         db.run(conn, sql.end_piece, piece_id=piece.piece_id)
         if piece.is_last:
             db.run(conn, sql.forget)
@@ -105,7 +107,7 @@ def _give_records(given: Given) -> None:
 def _fill_companies(given: Given) -> None:
     """Give the accounts what their records say, and make one of those that the batch shows to be one company."""
     conn, sql = given.conn, db.statements("accounts")
-    if given.is_large:
+    if given.is_news:
         db.run(conn, db.statements("consolidate").analyze_records)
     db.run(conn, sql.fill_accounts, joined=[])
     if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
@@ -133,8 +135,12 @@ def _fill_leads(given: Given) -> None:
     db.run(given.conn, sql.survive, as_of=given.as_of)
     for statement in (sql.inherit, sql.mark_for_rescoring):
         db.run(given.conn, statement)
-    if given.is_large:
-        db.run(given.conn, sql.analyze_leads)
+
+
+def _analyze(given: Given) -> None:
+    """Tell the planner what there is: what was analyzed while it was written would pass for empty, and take minutes."""
+    if given.is_news:
+        db.run(given.conn, db.statements("survivorship").analyze_leads)
 
 
 # The steps in their order, and whether one is for the whole batch at once.
@@ -142,5 +148,7 @@ STEPS: tuple[tuple[str, Callable[[Given], None], bool], ...] = (
     ("records get their leads", _give_records, False),
     ("companies are filled", _fill_companies, True),
     ("mailboxes are linked", _link_mailboxes, False),
+    ("tables are analyzed", _analyze, True),
     ("leads are filled", _fill_leads, False),
+    ("tables are analyzed again", _analyze, True),
 )

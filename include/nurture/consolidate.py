@@ -30,6 +30,7 @@ from nurture.matching.readings import Readings
 
 NOTHING = np.zeros(0, dtype=np.int64)
 BATCH = 1_000_000  # records decided at once: memory grows with it, and time with the number of batches
+LARGE = 5_000  # records: a batch for which the database may take more memory
 FEW = 1_000  # records: what is known of all names would take longer to load than to ask for theirs
 ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
@@ -62,7 +63,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes, progres
     again: set[int] = set(db.run(conn, db.statements("matching").take_records_to_judge).scalars())
     if not new and not again:
         return None
-    if len(new) >= assigning.LARGE:
+    if len(new) >= LARGE:
         db.run(conn, sql.sort_in_memory)
     progress("people are decided", 0, len(new))
     is_first = not db.run(conn, sql.any_known).scalar_one()
@@ -83,7 +84,7 @@ def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes, progres
     if len(batch) > assigning.PORTION:
         assigning.keep(conn, batch)
     else:
-        assigning.write(assigning.Given(conn, as_of, key, len(batch) >= assigning.LARGE), batch)
+        assigning.write(conn, batch, as_of, key)
         db.run(conn, db.statements("merges").drop_batch)
     # Merged by what the batch taught, or parted by it.
     if unfilled := (set(survivors) - {lead_of[row.record_id] for row in new}) | {row.lead_id for row in moved}:

@@ -80,7 +80,7 @@ def decide(
         people.vouch(one, two)
     for edge in sorted([*keyed, *_by_crm_ids(rows)], key=lambda edge: (-edge.weight, edge.one, edge.two)):
         join(people, edge, edges, doubts=doubts)
-    pairs = likely(people, rows, blocks)
+    pairs = likely(people, rows, blocks, again)
     looks = Looks(people)
     join_by_likeness(looks, pairs, edges)
     doubts += doubtful(looks, pairs)
