@@ -180,7 +180,6 @@ create table nurture.send_attempts (
     message_id bigint not null,
     primary key (request_id, message_id)
 );
-create index send_attempts_by_message on nurture.send_attempts (message_id);
 
 -- A request is committed with all its members or not at all.
 create function nurture.a_request_has_its_members() returns trigger language plpgsql as $$
