@@ -65,8 +65,8 @@ class _Names:
         while ahead:
             node = ahead.pop()
             names._take(node)
-            for field in node.fields:  # what iter_child_nodes does, in half its time
-                child = getattr(node, field, None)
+            for name in node.fields:  # what iter_child_nodes does, in half its time
+                child = getattr(node, name, None)
                 if isinstance(child, nodes.Node):
                     ahead.append(child)
                 elif isinstance(child, list):
