@@ -298,10 +298,12 @@ where
     and lead_addresses.address_id = ("merges".did ->> 'primary')::bigint;
 
 -- name: judge_again
--- Whoever was kept from the two while they were one is judged with the next batch.
+-- Whoever was kept from the two while they were one is judged with the next batch: if records came meanwhile, theirs or
+-- those of somebody who became a lead.
 insert into records_to_judge (record_id)
 select judged.record_id
 from unnest(%(records)s::bigint []) as judged (record_id)
+where %(got_more)s::boolean or exists (select from leads where leads.recorded_at > %(merged_at)s::timestamptz)
 on conflict (record_id) do nothing;
 
 -- name: is_rescored

@@ -160,3 +160,19 @@ def test_n13_undone_later_it_is_a_world_without_the_merge_but_for_refusals(
     assert merged[0] == apart[0]
     assert merged[1] == apart[1]
     assert merged[2] >= apart[2]
+
+
+def test_whoever_was_kept_from_the_two_is_judged_again_when_they_are_two(conn: sa.Connection) -> None:
+    named = record(conn, "a", email="yamada@lead.example", name="山田 太郎", crm_id="7")
+    nameless = record(conn, "b", email="sato@lead.example")
+    consolidate(conn, NOON)
+    record(conn, "c", email="sato@lead.example", crm_id="7", occurred_at=NOON)
+    consolidate(conn, NOON + DAY)
+    assert owner(conn, named) == owner(conn, nameless)
+    kept_out = record(conn, "d", email="sato@lead.example", name="佐藤 花子", occurred_at=NOON)
+    consolidate(conn, NOON + DAY)
+    assert owner(conn, kept_out) != owner(conn, nameless)
+    merges.undo(conn, owner(conn, nameless), "somebody", NOON + DAY)
+    conn.commit()
+    consolidate(conn, NOON + 2 * DAY)
+    assert owner(conn, kept_out) == owner(conn, nameless) != owner(conn, named)

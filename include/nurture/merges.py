@@ -66,8 +66,8 @@ def undo(conn: sa.Connection, lead_id: int, who: str, at: datetime) -> Undone | 
     else:
         changed.append(current)
     fill_again(conn, changed, at)
-    if new:
-        db.run(conn, sql.judge_again, records=[each.record_id for each in records])
+    everybody = [each.record_id for each in records]
+    db.run(conn, sql.judge_again, records=everybody, got_more=bool(new), merged_at=merge.merged_at)
     if is_rescored:
         _mark(conn, both.values())
     return Undone(**both)
