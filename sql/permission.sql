@@ -169,14 +169,20 @@ colleagues as (
     select
         members.account_id,
         count(distinct coalesce(members.merged_into, members.lead_id)) as number_mailed,
-        min(earlier.sent_at) as oldest_at
+        min(recent.oldest_at) as oldest_at
     from leads as members
-    inner join messages as earlier on members.lead_id = earlier.lead_id
+    cross join lateral (
+        select min(earlier.sent_at) as oldest_at
+        from messages as earlier
+        where
+            earlier.lead_id = members.lead_id
+            and earlier.status in ('sending', 'unknown', 'accepted')
+            and earlier.sent_at > %(at)s::timestamptz - %(account_span)s::interval
+    ) as recent
     where
         %(account_people)s::integer is not null
         and members.account_id in (select claim.account_id from claim)
-        and earlier.status in ('sending', 'unknown', 'accepted')
-        and earlier.sent_at > %(at)s::timestamptz - %(account_span)s::interval
+        and recent.oldest_at is not null
     group by members.account_id
 ),
 
