@@ -1,3 +1,7 @@
+-- name: enter
+-- One refresh of a product at a time: a row that it alone can write need not be asked for when it is written.
+select pg_advisory_xact_lock(7310006, hashtext(%(product)s::text));
+
 -- name: refresh
 -- Make membership equal to the audience, among everybody or those who were touched: add who joined, close who left.
 -- The newest run only (N7).
@@ -25,7 +29,14 @@ joined as (
         %(definition_hash)s::text,
         %(as_of)s::timestamptz
     from audience
-    on conflict (product, segment, lead_id) where left_at is null do nothing
+    where not exists (
+        select from segment_members as members
+        where
+            members.product = %(product)s::text
+            and members.segment = %(segment)s::text
+            and members.lead_id = audience.lead_id
+            and members.left_at is null
+    )
     returning segment_members.lead_id
 )
 

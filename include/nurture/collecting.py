@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Spare the search for cycles meanwhile: it takes a fifth of the time of landing and of deciding."""
+    """Spare the search for cycles meanwhile: a fifth of the time of landing and deciding, a tenth of a check."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

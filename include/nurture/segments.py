@@ -35,6 +35,7 @@ def _refresh(
 ) -> dict[str, int]:
     sql = db.statements("segments")
     totals = {"members": 0, "joined": 0, "departed": 0}
+    db.run(conn, sql.enter, product=product.product)
     begun = changes.begin(conn)
     hashes = {
         name: versions.keep(conn, product.product, "segment", name, in_full(condition, product.target).body())

@@ -82,16 +82,18 @@ create table nurture.score_marks (
 -- A row when a score changed; the newest at or before a moment is the score of that moment.
 create table nurture.scores (
     product text not null,
-    lead_id bigint not null references nurture.leads (lead_id),
+    lead_id bigint not null references nurture.leads (lead_id) not enforced,
     scored_at timestamptz not null,      -- the run's as_of
     fit integer not null,
     engagement integer not null,
     score integer not null generated always as (fit + engagement) stored,
-    definition_hash text not null references nurture.definitions (definition_hash),
+    definition_hash text not null references nurture.definitions (definition_hash) not enforced,
     recheck_at timestamptz,              -- when time alone changes it next
     recorded_at timestamptz not null default now(),
     primary key (product, lead_id, scored_at)
 );
+create trigger look_up_references after insert on nurture.scores referencing new table as added
+for each statement execute function nurture.look_up_references('lead_id', 'leads', 'definition_hash', 'definitions');
 
 create table nurture.qualifications (
     qualification_id bigint generated always as identity primary key,

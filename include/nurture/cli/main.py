@@ -38,6 +38,8 @@ def main() -> None:
     """Run the command line: exit 1 with one line on standard error for a Problem or a lost database, 130 for Ctrl-C."""
     try:
         app()
+    except SystemExit:  # how a command ends: the driver's error is not looked for, which would import SQLAlchemy
+        raise
     except Problem as problem:
         typer.echo(f"nurture: {problem}", err=True)
         sys.exit(1)

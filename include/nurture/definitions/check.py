@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from nurture.collecting import without_collecting
 from nurture.definitions import changes, plan_lints
 from nurture.definitions.load import (
     EMAIL_PARTS,
@@ -78,6 +79,7 @@ class Checked:
     notes: list[str] = field(default_factory=list)
 
 
+@without_collecting()
 def check(
     root: Path, proofread: Proofread, product: str | None = None, *,
     today: dt.date, past_of: Callable[[Product], Past] | None = None,

@@ -22,4 +22,4 @@ def spread(question: Callable[[ThingT], AnswerT], things: Sequence[ThingT]) -> I
         yield from map(question, things)
         return
     with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("fork")) as pool:
-        yield from pool.map(question, things, chunksize=max(1, len(things) // (4 * cores)))
+        yield from pool.map(question, things)  # one by one: portions would leave a core without work at the end

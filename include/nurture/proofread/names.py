@@ -16,11 +16,11 @@ from nurture.proofread.finding import Finding, Source
 
 def unknown(product: Product, email: str, files: list[Source]) -> list[Finding]:
     """Return every name that nothing gives, in the email's own files and in the layout."""
-    jinja = environment(product, escape=False)
     blocks = [each.block for each in product.emails[email].terms.blocks]
     found: list[Finding] = []
     asked: set[str] = set()
     for source in files:
+        jinja = environment(product, escape=source.is_mjml)  # as it is rendered with: it is parsed once for both
         try:
             names = _Names.of(jinja, source.text)
         except jinja2.TemplateSyntaxError as error:
@@ -65,7 +65,12 @@ class _Names:
         while ahead:
             node = ahead.pop()
             names._take(node)
-            ahead.extend(node.iter_child_nodes())
+            for name in node.fields:  # what iter_child_nodes does, in half its time
+                child = getattr(node, name, None)
+                if isinstance(child, nodes.Node):
+                    ahead.append(child)
+                elif isinstance(child, list):
+                    ahead += [each for each in child if isinstance(each, nodes.Node)]
         for node in tree.body:
             if isinstance(node, nodes.Macro):
                 names.offered.append(node.name)

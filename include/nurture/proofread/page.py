@@ -27,12 +27,13 @@ class Page:
         self._open: list[tuple[str, bool]] = []
         self._is_link = False
         for token in _TOKEN.finditer(page):
-            if token["words"] is not None:
-                self._take_words(html.unescape(token["words"]))
-            elif token["tag"] is not None and token["end"]:
-                self._close(token["tag"].lower())
-            elif token["tag"] is not None:
-                self._begin(token["tag"].lower(), token["attributes"])
+            end, tag, attributes, words = token.groups()
+            if words is not None:
+                self._take_words(html.unescape(words))
+            elif tag is not None and end:
+                self._close(tag.lower())
+            elif tag is not None:
+                self._begin(tag.lower(), attributes)
 
     def _begin(self, tag: str, attributes: str) -> None:
         given: dict[str, str] = {}

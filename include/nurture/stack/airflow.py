@@ -4,8 +4,6 @@ import contextlib
 import os
 import sys
 
-import sqlalchemy as sa
-
 from nurture.stack.home import CHECKOUT, Home, Ports
 
 ADMIN = "admin"
@@ -54,6 +52,8 @@ def command(component: str) -> list[str]:
 
 def create_database(address: str) -> None:
     """Create the database that an address names unless it is there; the database `nurture` beside it is."""
+    import sqlalchemy as sa  # a third of a second, which every command of the stack would wait for
+
     url = sa.make_url(address)
     engine = sa.create_engine(url.set(database="nurture"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as conn:
