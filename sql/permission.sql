@@ -165,18 +165,38 @@ sent as (
     group by ids.message_id
 ),
 
+-- companies of which more people could have a mail than may: of the others nobody needs to be asked for
+large as (
+    select claimed.account_id
+    from (
+        select
+            claim.account_id,
+            count(*) as number_claimed
+        from claim
+        group by claim.account_id
+    ) as claimed
+    inner join leads as members on claimed.account_id = members.account_id
+    where %(account_people)s::integer is not null
+    group by claimed.account_id, claimed.number_claimed
+    having count(*) + claimed.number_claimed > %(account_people)s::integer
+),
+
 colleagues as (
     select
         members.account_id,
         count(distinct coalesce(members.merged_into, members.lead_id)) as number_mailed,
-        min(earlier.sent_at) as oldest_at
-    from leads as members
-    inner join messages as earlier on members.lead_id = earlier.lead_id
-    where
-        %(account_people)s::integer is not null
-        and members.account_id in (select claim.account_id from claim)
-        and earlier.status in ('sending', 'unknown', 'accepted')
-        and earlier.sent_at > %(at)s::timestamptz - %(account_span)s::interval
+        min(recent.oldest_at) as oldest_at
+    from large
+    inner join leads as members on large.account_id = members.account_id
+    cross join lateral (
+        select min(earlier.sent_at) as oldest_at
+        from messages as earlier
+        where
+            earlier.lead_id = members.lead_id
+            and earlier.status in ('sending', 'unknown', 'accepted')
+            and earlier.sent_at > %(at)s::timestamptz - %(account_span)s::interval
+    ) as recent
+    where recent.oldest_at is not null
     group by members.account_id
 ),
 

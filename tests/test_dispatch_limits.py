@@ -1,10 +1,13 @@
 """Dispatch: what a company agreed on: exclusions, legal bases, one company at a time, sending domains, long values."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import sqlalchemy as sa
 from builders import DAY, NOON, Provider, address_of, company, crowd, insert, lead, message, product, rows
 from sending import DECISIONS, PLANNER, STATUSES, TOKYO, send
+
+from nurture import db
 
 
 def test_n4_a_subdomain_is_excluded_with_its_domain_and_a_longer_name_is_not(conn: sa.Connection):
@@ -46,6 +49,20 @@ def test_n4_one_company_gets_its_number_of_people_and_the_others_wait_until_it_i
     assert rows(conn, DECISIONS) == [("not_now", "enough people of the company", NOON + DAY)]
     assert send(conn, Provider(), NOON + timedelta(hours=23), of=of) == {}
     assert send(conn, Provider(), NOON + DAY, of=of) == {"accepted": 1}
+
+
+def test_n4_judging_looks_for_the_mails_of_its_own_leads_also_while_statistics_know_of_none(conn: sa.Connection):
+    crowd(conn, 1_500)
+    conn.exec_driver_sql("analyze")
+    db.run(conn, db.statements("dispatch").create_claim)
+    asked = {
+        "product": "backup", "at": NOON, "span": DAY, "mails": 2, "account_people": 2, "account_span": DAY, "budget": 9,
+        "budget_reason": "", "tomorrow": NOON, "exclusions": "[]", "bases": "[]",
+    }  # fmt: skip
+    explained = conn.exec_driver_sql("explain " + db.statements("permission").judge, asked).scalars().all()
+    found = [after for line, after in pairwise(explained) if "on messages earlier" in line]
+    assert len(found) == 2
+    assert all("Index Cond: ((lead_id = " in condition for condition in found), found
 
 
 def test_n4_a_sending_domain_has_its_own_daily_budget_over_all_products(conn: sa.Connection):

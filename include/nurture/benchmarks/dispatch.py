@@ -28,7 +28,7 @@ def run(bench: Bench, *, over_http: bool = True) -> None:
     loaded = load_products()
     product = next(iter(loaded.products.values()))
     product = product.model_copy(update={"calendar": "always", "limits": Limits(mails_per_day=100_000_000)})
-    company = loaded.company.model_copy(update={"sending_domains": {}, "per_account": None})
+    company = loaded.company.model_copy(update={"sending_domains": {}})
     email = min(product.emails)
     at = world.UNTIL + timedelta(hours=12)
     with bench.engine().connect() as conn:
