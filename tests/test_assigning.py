@@ -114,3 +114,13 @@ def test_progress_says_which_step_and_how_many_of_how_many(conn: sa.Connection) 
     assert steps == ["records are read", "people are decided", *(name for name, *_ in assigning.STEPS)]
     assert all(done <= total == 7 for _, done, total in told)
     assert {step for step, done, total in told if done == total} >= {name for name, *_ in assigning.STEPS}
+
+
+def test_what_names_no_lead_is_refused_by_the_tables(conn: sa.Connection) -> None:
+    with pytest.raises(sa.exc.IntegrityError, match="identities: there is no lead_id 404 in leads"):
+        conn.exec_driver_sql(
+            "insert into identities (kind, value, lead_id, opened_at) values ('email', 'a@lead.example', 404, now())"
+        )
+    conn.rollback()
+    with pytest.raises(sa.exc.DBAPIError, match="source_records are kept for ever"):
+        conn.exec_driver_sql("delete from source_records")

@@ -110,7 +110,7 @@ create index leads_by_account on nurture.leads (account_id);
 
 -- What was known of a lead, and when.
 create table nurture.lead_versions (
-    lead_id bigint not null references nurture.leads (lead_id),
+    lead_id bigint not null references nurture.leads (lead_id) not enforced,
     version integer not null,
     attributes jsonb not null,
     provenance jsonb not null,         -- field -> record_id
@@ -130,8 +130,8 @@ create table nurture.addresses (
 );
 
 create table nurture.lead_addresses (
-    lead_id bigint not null references nurture.leads (lead_id),
-    address_id bigint not null references nurture.addresses (address_id),
+    lead_id bigint not null references nurture.leads (lead_id) not enforced,
+    address_id bigint not null references nurture.addresses (address_id) not enforced,
     is_primary boolean not null default false,
     first_seen_at timestamptz not null,
     last_seen_at timestamptz not null,
@@ -145,7 +145,7 @@ create table nurture.identities (
     kind text not null check (kind in ('record', 'crm_id', 'email', 'mobile')),
     value text not null,
     name_key text not null default '',            -- the name under which the key identifies: two names are two people
-    lead_id bigint not null references nurture.leads (lead_id),
+    lead_id bigint not null references nurture.leads (lead_id) not enforced,
     is_shared boolean not null default false,     -- several people share the key: it identifies nobody
     opened_at timestamptz not null,
     closed_at timestamptz
@@ -156,7 +156,7 @@ create index identities_by_lead on nurture.identities (lead_id);
 
 create table nurture.match_edges (
     edge_id bigint generated always as identity primary key,
-    record_a bigint not null, -- of source_records, which never lose a row; as a foreign key half of an edge's time
+    record_a bigint not null, -- of source_records, which are kept for ever; as a foreign key half of an edge's time
     record_b bigint not null,
     rule text not null,
     weight numeric,
@@ -197,12 +197,12 @@ create unique index one_open_merge on nurture."merges" (merged_id) where undone_
 -- Permission: evidence adds up, refusals add up (N13).
 create table nurture.consents (
     consent_id bigint generated always as identity primary key,
-    lead_id bigint not null references nurture.leads (lead_id),
-    address_id bigint references nurture.addresses (address_id),
+    lead_id bigint not null references nurture.leads (lead_id) not enforced,
+    address_id bigint references nurture.addresses (address_id) not enforced,
     basis text not null check (basis in ('consent', 'business_card', 'published_address', 'existing_customer')),
     evidence text not null,
     source text not null,
-    record_id bigint,                  -- of source_records, which never lose a row
+    record_id bigint references nurture.source_records (record_id) not enforced,
     occurred_at timestamptz not null,
     recorded_at timestamptz not null default now(),
     unique nulls not distinct (lead_id, address_id, basis, record_id)

@@ -17,6 +17,10 @@ create trigger kept_for_ever before delete on nurture.leads
 for each statement execute function nurture.keep_for_ever();
 create trigger kept_for_ever before delete on nurture.addresses
 for each statement execute function nurture.keep_for_ever();
+create trigger kept_for_ever before delete on nurture.source_records
+for each statement execute function nurture.keep_for_ever();
+create trigger kept_for_ever before delete on nurture.accounts
+for each statement execute function nurture.keep_for_ever();
 create trigger kept_for_ever before delete on nurture.definitions
 for each statement execute function nurture.keep_for_ever();
 
@@ -30,7 +34,8 @@ begin
     for place in 0 .. tg_nargs - 2 by 2 loop
         execute format(
             'select added.%1$I from added'
-            ' where not exists (select from nurture.%2$I as known where known.%1$I = added.%1$I) limit 1',
+            ' where added.%1$I is not null'
+            ' and not exists (select from nurture.%2$I as known where known.%1$I = added.%1$I) limit 1',
             tg_argv[place], tg_argv[place + 1]
         ) into missing;
         if missing is not null then
@@ -41,6 +46,15 @@ begin
     end loop;
     return null;
 end $$;
+create trigger look_up_references after insert on nurture.identities referencing new table as added
+for each statement execute function nurture.look_up_references('lead_id', 'leads');
+create trigger look_up_references after insert on nurture.lead_versions referencing new table as added
+for each statement execute function nurture.look_up_references('lead_id', 'leads');
+create trigger look_up_references after insert on nurture.lead_addresses referencing new table as added
+for each statement execute function nurture.look_up_references('lead_id', 'leads', 'address_id', 'addresses');
+create trigger look_up_references after insert on nurture.consents referencing new table as added
+for each statement execute function
+nurture.look_up_references('lead_id', 'leads', 'address_id', 'addresses', 'record_id', 'source_records');
 
 create table nurture.segment_members (
     product text not null,

@@ -1,5 +1,5 @@
 -- Matching: by what records are found again, what their names and companies are known by, and whose company each is.
-alter table nurture.source_records add column account_id bigint; -- of accounts, which never lose a row
+alter table nurture.source_records add column account_id bigint; -- of accounts, which are kept for ever
 create index source_records_by_account on nurture.source_records (account_id);
 
 -- What a record shares with those that it could match: keys and blocks, hashed. A block is no identity.
