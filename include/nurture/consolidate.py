@@ -97,7 +97,7 @@ def _new(conn: sa.Connection, as_of: datetime, progress: Progress) -> list[Row]:
     sql = db.statements("consolidate")
     new: list[Row] = []
     if waiting := min(BATCH, db.run(conn, sql.waiting, as_of=as_of).scalar_one()):
-        # Asked for one record, the planner would walk through all there are in the order of their time: 3 s of a million.
+        # Asked for one, the planner would walk through all that there are in the order of time: 3 s of a million.
         for record in db.stream(conn, sql.new_records, as_of=as_of, at_most=BATCH):
             if len(new) % 10_000 == 0:
                 progress("records are read", len(new), waiting)
