@@ -144,7 +144,7 @@ class Approval(Model):
 
 def _color(text: str) -> str:
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise ValueError(f"{text!r} is not a colour as in \"#1d5fa7\", in quotation marks")
+        raise ValueError(f'{text!r} is not a colour as in "#1d5fa7", in quotation marks')
     return text
 
 
