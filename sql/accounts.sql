@@ -78,7 +78,9 @@ where accounts.account_id = chosen.account_id;
 
 -- name: same_accounts
 -- Accounts that the batch's records show to be one company: they share a corporate number, or one is known by a name
--- alone and that is the name of one company with a domain. Names that several companies with domains bear join nobody.
+-- alone and that is the name of one company with a domain, or half of its records have that company's switchboard. What
+-- several companies with domains have joins nobody, nor does a name that few of a company's records bear, somebody's
+-- former employer, unless it is in Latin letters and not much commoner without the domain.
 with told as (
     select distinct
         fact.kind,
@@ -88,7 +90,8 @@ with told as (
     cross join lateral (
         values
         ('company', source_records.keys ->> 'company'),
-        ('corporate_number', source_records.keys ->> 'corporate_number')
+        ('corporate_number', source_records.keys ->> 'corporate_number'),
+        ('phone', source_records.keys ->> 'phone')
     ) as fact (kind, value)
     where fact.value is not null
 ),
@@ -105,53 +108,58 @@ bearers as (
     group by told.kind, told.value, coalesce(accounts.merged_into, accounts.account_id)
 ),
 
-sited as (
+-- Who bears it beside the one with a domain of whom most records say so: a join of both sides took minutes.
+beside as (
     select
         bearers.kind,
         bearers.value,
         bearers.account_id,
         bearers.record_count,
+        accounts.account_key,
         accounts.corporate_number,
-        sum(bearers.record_count) over (partition by bearers.kind, bearers.value) as all_count,
-        coalesce(sizes.record_count, 0) as account_size
-    from bearers
-    inner join accounts on bearers.account_id = accounts.account_id
-    left join account_evidence as sizes
-        on accounts.account_key = sizes.account_key and sizes.kind = 'account' and accounts.account_key = sizes.value
-    where accounts.domain is not null
-),
-
-plain as (
-    select
-        bearers.kind,
-        bearers.value,
-        bearers.account_id,
-        accounts.corporate_number
-    from bearers
-    inner join accounts on bearers.account_id = accounts.account_id
-    where
-        accounts.domain is null
-        and (
-            bearers.kind = 'corporate_number'
+        accounts.domain is null and (
+            bearers.kind in ('corporate_number', 'phone')
             or accounts.account_key = 'company:' || bearers.value
             or starts_with(accounts.account_key, 'company:' || bearers.value || '@')
+        ) as is_plain,
+        sum(bearers.record_count) filter (where accounts.domain is not null) over same as all_count,
+        first_value(bearers.record_count) over best as sited_count,
+        first_value(bearers.account_id) over best as sited_id
+    from bearers
+    inner join accounts on bearers.account_id = accounts.account_id
+    window
+        same as (partition by bearers.kind, bearers.value),
+        best as (
+            partition by bearers.kind, bearers.value
+            order by accounts.domain is null asc, bearers.record_count desc, bearers.account_id asc
         )
 )
 
 select distinct
-    least(plain.account_id, sited.account_id) as survivor,
-    greatest(plain.account_id, sited.account_id) as merged
-from plain
-inner join sited on plain.kind = sited.kind and plain.value = sited.value
+    least(beside.account_id, beside.sited_id) as survivor,
+    greatest(beside.account_id, beside.sited_id) as merged
+from beside
+inner join accounts as sited on beside.sited_id = sited.account_id
+left join account_evidence as sizes
+    on sited.account_key = sizes.account_key and sizes.kind = 'account' and sited.account_key = sizes.value
+left join account_evidence as own
+    on beside.account_key = own.account_key and own.kind = 'account' and beside.account_key = own.value
 where
+    beside.is_plain
     -- of a company's name or number as good as all records with a domain, and no slip among that company's own
-    sited.record_count >= %(nearly_all)s::numeric * sited.all_count
-    and (sited.kind = 'corporate_number' or sited.record_count > (1 - %(nearly_all)s::numeric) * sited.account_size)
-    and (plain.corporate_number = sited.corporate_number) is not false
-order by least(plain.account_id, sited.account_id), greatest(plain.account_id, sited.account_id);
+    and beside.sited_count >= %(nearly_all)s::numeric * beside.all_count
+    and case beside.kind
+        when 'corporate_number' then true
+        when 'phone' then beside.sited_count > 2 and beside.record_count * 2 >= coalesce(own.record_count, 0)
+        else beside.sited_count > (1 - %(nearly_all)s::numeric) * coalesce(sizes.record_count, 0)
+            or (beside.value ~ '^[ -~]+$' and beside.sited_count * 4 >= beside.record_count)
+    end
+    and (beside.corporate_number = sited.corporate_number) is not false
+order by least(beside.account_id, beside.sited_id), greatest(beside.account_id, beside.sited_id);
 
 -- name: merge_account
--- The younger account becomes a redirect to the older, which has its domain; records and people are of the older now.
+-- The younger account becomes a redirect to the older, which has its domain; records and people are of the older now,
+-- and whom they could be there is judged with the next batch.
 with merged as (
     update accounts
     set merged_into = survivors.account_id
@@ -179,6 +187,14 @@ moved as (
     set account_id = merged.survivor_id
     from merged
     where source_records.account_id = merged.account_id
+    returning source_records.record_id
+),
+
+marked as (
+    insert into records_to_judge (record_id)
+    select moved.record_id
+    from moved
+    on conflict (record_id) do nothing
 )
 
 update leads

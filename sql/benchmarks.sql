@@ -290,12 +290,6 @@ from (
 ) as moments
 where moments.place = any(%(places)s::bigint []);
 
--- name: waiting
--- Records that have happened and have no lead yet.
-select count(*)
-from source_records
-where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s::timestamptz;
-
 -- name: normalised
 -- The records as another matcher is given them: our normalised columns, without role mailboxes.
 select

@@ -31,6 +31,12 @@ where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s
 order by source_records.occurred_at asc, source_records.record_id asc
 limit %(at_most)s::integer;
 
+-- name: waiting
+-- How many records no lead has yet.
+select count(*) as record_count
+from source_records
+where source_records.lead_id is null and source_records.occurred_at <= %(as_of)s::timestamptz;
+
 -- name: any_known
 -- Whether there is anything to be found again: a first batch of 100,000 would ask 2 million times in vain.
 select exists (select from match_keys);
@@ -50,12 +56,13 @@ copy leads (lead_id) from stdin;
 create temporary table batch (
     record_id bigint primary key,
     lead_id bigint not null,
-    account_key text
+    account_key text,
+    is_new boolean not null default true
 ) on commit drop;
 
 -- name: copy_batch
 -- The batch's rows.
-copy batch (record_id, lead_id, account_key) from stdin;
+copy batch (record_id, lead_id, account_key, is_new) from stdin;
 
 -- name: analyze_batch
 -- The planner has to know whether a batch is one record or a million.
@@ -231,4 +238,4 @@ select
     )
 from batch
 inner join source_records on batch.record_id = source_records.record_id
-where source_records.facts ? 'event';
+where batch.is_new and source_records.facts ? 'event';

@@ -199,7 +199,11 @@ from (
         messages.email
     from incoming as replies
     inner join messages on replies.address_id = messages.address_id
-    where replies.channel = 'inbound' and replies.message_id is null and messages.sent_at <= replies.occurred_at
+    where
+        replies.channel = 'inbound'
+        and replies.message_id is null
+        and messages.sent_at <= replies.occurred_at
+        and (messages.ended_reason is null or messages.ended_reason not in ('same mailbox', 'merged'))
     order by replies.raw_event_id asc, messages.sent_at desc
 ) as newest
 where incoming.raw_event_id = newest.raw_event_id;

@@ -1,9 +1,11 @@
 -- name: lock_claims
 -- One claim after another, whichever product's: what is in flight, a lead's mails, a company's people and the day's
--- budgets are counted as they stand. A worker that hangs in its claim loses its session: nothing of it was posted.
+-- budgets are counted as they stand. A worker that hangs in its claim loses its session: nothing of it was posted. What
+-- it runs is planned once a session: judging takes as long to plan as for 700 messages to run.
 select
     pg_advisory_xact_lock(7310005),
-    set_config('idle_in_transaction_session_timeout', '30s', true);
+    set_config('idle_in_transaction_session_timeout', '30s', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true);
 
 -- name: recent_answers
 -- The product's two newest answers that say whether the provider answers; a refusal does not say that it sends (N3).

@@ -5,7 +5,9 @@ select distinct
     identities.value
 from identities
 inner join lead_now on identities.lead_id = lead_now.lead_id
-where identities.is_shared and identities.closed_at is null and lead_now.current_lead_id = any(%(leads)s::bigint []);
+where
+    identities.is_shared and identities.closed_at is null
+    and lead_now.current_lead_id in (select unnest(%(leads)s::bigint []));
 
 -- name: held_by
 -- Why these records are of one lead with others; a merge holds until it is undone.
@@ -34,6 +36,13 @@ select
     'merged' as rule
 from parts as one
 inner join parts as other on one.current_lead_id = other.current_lead_id and one.record_id < other.record_id;
+
+-- name: move_records
+-- The records that were parted from a lead go to their own.
+update source_records
+set lead_id = moved.lead_id
+from unnest(%(records)s::bigint [], %(leads)s::bigint []) as moved (record_id, lead_id)
+where source_records.record_id = moved.record_id;
 
 -- name: move_identities
 -- The keys of records that were parted from a lead go with them.

@@ -63,7 +63,8 @@ laid as (
         (array_agg(told.source order by told.occurred_at asc, told.record_id asc)) [1] as first_source,
         (array_agg(told.channel order by told.occurred_at asc, told.record_id asc)) [1] as first_channel,
         (array_agg(told.first_touch order by told.occurred_at asc, told.record_id asc)) [1] as first_touch,
-        min(told.occurred_at) as first_seen_at
+        min(told.occurred_at) as first_seen_at,
+        count(*) as record_count
     from told
     group by told.lead_id
 ),
@@ -76,7 +77,7 @@ merged as (
         laid.first_channel,
         coalesce(laid.first_touch, '{}'::jsonb) as first_touch,
         laid.first_seen_at,
-        (
+        case when laid.record_count = 1 then laid.attributes else (
             case
                 when laid.employer is null then laid.attributes
                 else laid.attributes - array['company', 'department', 'department_function', 'title', 'title_level']
@@ -91,8 +92,8 @@ merged as (
             'department_function', laid.employer -> 'department_function',
             'title', laid.employer -> 'title',
             'title_level', laid.employer -> 'title_level'
-        )) as attributes,
-        (
+        )) end as attributes,
+        case when laid.record_count = 1 then laid.provenance else (
             case
                 when laid.employer_by is null then laid.provenance
                 else laid.provenance - array['company', 'department', 'department_function', 'title', 'title_level']
@@ -107,7 +108,7 @@ merged as (
             'department_function', laid.employer_by -> 'department_function',
             'title', laid.employer_by -> 'title',
             'title_level', laid.employer_by -> 'title_level'
-        )) as provenance
+        )) end as provenance
     from laid
 ),
 
@@ -201,7 +202,7 @@ on conflict (lead_id, product) do nothing;
 
 -- name: analyze_leads
 -- What follows a large batch has to know whom it filled; without a column list the index of `lead_now` is counted, too.
-analyze leads, lead_addresses, addresses, match_keys;
+analyze leads, lead_addresses, addresses, match_keys, identities, account_evidence;
 
 -- name: mark_for_rescoring
 -- Who a lead is may have changed, so its fit may have.

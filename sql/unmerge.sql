@@ -297,6 +297,13 @@ where
     and lead_addresses.lead_id = "merges".survivor_id
     and lead_addresses.address_id = ("merges".did ->> 'primary')::bigint;
 
+-- name: judge_again
+-- Whoever was kept from the two while they were one is judged with the next batch.
+insert into records_to_judge (record_id)
+select judged.record_id
+from unnest(%(records)s::bigint []) as judged (record_id)
+on conflict (record_id) do nothing;
+
 -- name: is_rescored
 -- Whether somebody has rescored the survivor since the merge marked it.
 select not exists (

@@ -33,3 +33,18 @@ def merged_pair(conn: sa.Connection) -> tuple[int, int]:
 def link(conn: sa.Connection, as_of: datetime = NOON + DAY) -> dict[str, int]:
     record(conn, "c", email=MAIL, name="山田 太郎", mobile="+819012345678", occurred_at=NOON)
     return consolidate(conn, as_of)
+
+
+def others(conn: sa.Connection, how_many: int = 20) -> None:
+    """Land people with whom nobody has anything in common: among few records no name is rare."""
+    for number in range(how_many):
+        record(conn, f"other {number}", name=f"{chr(0x4E10 + number)} {chr(0x5E10 + number)}")
+
+
+def empty(conn: sa.Connection) -> None:
+    """Forget every record, person and company, and what was learned of them."""
+    conn.rollback()
+    conn.exec_driver_sql(
+        "truncate landings, leads, addresses, accounts, match_keys, records_to_judge, account_evidence, name_parts,"
+        " name_readings cascade"
+    )

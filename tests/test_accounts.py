@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from builders import DAY, NOON, insert, rows, value
-from consolidating import owner
+from consolidating import others, owner
 
 from nurture.consolidate import consolidate
 from nurture.definitions.model import hash_of
@@ -69,6 +69,16 @@ def test_one_record_that_names_another_company_does_not_join_the_two(conn: sa.Co
     of_company(conn, 10, "佐藤 花子", "見本商事", domain="aozora.example")
     assert value(conn, "select count(*) from accounts where merged_into is null") == 2
     assert account(conn, first) != account(conn, of_company(conn, 11, "鈴木 一郎", "青空物流"))
+
+
+def test_whom_a_joined_company_makes_alike_is_judged_again(conn: sa.Connection):
+    others(conn)
+    first = of_company(conn, 1, "山田 太郎", "mihon trading")
+    second = of_company(conn, 2, "山田 太郎", "見本商事", domain="mihon.example")
+    assert owner(conn, first) != owner(conn, second)
+    of_company(conn, 3, "佐藤 花子", "mihon trading", domain="mihon.example")
+    assert account(conn, first) == account(conn, second)
+    assert owner(conn, first) == owner(conn, second)
 
 
 def test_a_reps_mailbox_on_many_companies_cards_makes_none_of_them_the_reps(conn: sa.Connection):

@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from builders import NOON, everything, record, rows
+from consolidating import empty
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,13 +29,6 @@ OWNERS = """
     select array_agg(source_key order by source_key) from source_records join lead_now using (lead_id)
     group by current_lead_id order by 1
 """
-
-
-def empty(conn: sa.Connection) -> None:
-    conn.rollback()
-    conn.exec_driver_sql(
-        "truncate landings, leads, addresses, accounts, match_keys, account_evidence, name_parts, name_readings cascade"
-    )
 
 
 @FEW

@@ -25,7 +25,7 @@ from builders import (
 )
 from sending import BACKUP, COMPANY, DECISIONS, LOST, PLANNER, SPECS, STATUSES, refusing, send, statuses
 
-from nurture import dispatch, tokens
+from nurture import dispatch, posting, tokens
 from nurture.answers import Refused
 
 # N1, and what a request looks like.
@@ -156,8 +156,9 @@ def test_n2_a_worker_that_dies_in_the_call_leaves_its_messages_to_settlement(con
 
 def test_n2_a_post_that_would_begin_too_late_is_given_up(conn: sa.Connection, monkeypatch: pytest.MonkeyPatch):
     message(conn, lead(conn))
-    clock = itertools.chain([0.0] * 4 + [61.0], itertools.count(100.0))  # begun, two looks at the rates, claim, POST
-    monkeypatch.setattr(dispatch, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    clock = itertools.chain([61.0], itertools.repeat(0.0))
+    monkeypatch.setattr(dispatch, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(posting, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     provider = Provider()
     assert send(conn, provider) == {"accepted": 1}
     assert len(provider.bodies) == 1

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from builders import NOON, Provider, company, crowd, product, rows, told
 from sending import BACKUP, LOST, send, statuses
 
-from nurture import dispatch, events, holds
+from nurture import dispatch, events, holds, posting
 from nurture.answers import Refused
 from nurture.settlement import settle
 
@@ -50,7 +50,9 @@ def test_n3_a_request_of_a_long_attempt_is_neither_given_up_nor_absent_before_it
 ):
     crowd(conn, 1)
     told_times = itertools.chain([0.0], itertools.repeat(3_605.0))
-    monkeypatch.setattr(dispatch, "time", SimpleNamespace(monotonic=lambda: next(told_times)))
+    clock = SimpleNamespace(monotonic=lambda: next(told_times))
+    monkeypatch.setattr(dispatch, "time", clock)
+    monkeypatch.setattr(posting, "time", clock)
     counts: list[int] = []
 
     def slow(body: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from loopback import CRM_TOKEN, Sandbox, free_port, sandbox
 
 from nurture import handoff
 from nurture.answers import Refused, Unanswered
+from nurture.crm import hubspot
 from nurture.crm.hubspot import HubSpot
 
 BACKUP = product()
@@ -291,6 +292,21 @@ def test_whoever_the_portal_marks_as_wanting_no_mail_is_told(look: httpx.Client,
     assert [(each["crm_id"], each["address"]) for each in crm.refusals_since(NOON - DAY)] == [
         (refused, "no@lead.example")
     ]
+
+
+def test_the_first_pull_finds_who_wants_no_mail_however_many_and_however_long_ago(
+    look: httpx.Client, portal: Sandbox, crm: HubSpot, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hubspot, "PAGE", 2)
+    monkeypatch.setattr(hubspot, "WALKED_AT_MOST", 4)
+    portal.move_clock((NOON - 1_000 * DAY).isoformat())
+    refused = [make_contact(look, email=f"no{n}@lead.example", hs_email_optout="true") for n in range(9)]
+    portal.move_clock(NOON.isoformat())
+    recent = {each["crm_id"] for each in crm.refusals_since(NOON - DAY)}
+    assert not recent & set(refused)
+    assert [each["crm_id"] for each in crm.refusals_since(None) if each["crm_id"] not in recent] == refused
+    beyond = look.post(f"{CONTACTS}/search", json={"limit": 100, "after": "9901"})
+    assert beyond.status_code == 400
 
 
 # The whole way, and how an edge fails.

@@ -136,6 +136,13 @@ def test_a_name_in_its_company_is_one_person_unless_there_are_two_desks() -> Non
     assert people(at_work, {**at_work, "email": "taro2@acme.example"}, unclear) == [[1], [2], [3]]
 
 
+def test_a_mobile_number_a_digit_away_is_a_slip_and_another_number_somebody_else() -> None:
+    at_work = {"name": "外山 喜八", "company": "見本商事"}
+    wrong = {**at_work, "mobile": "+819034472967"}
+    assert people({**at_work, "mobile": "+819032472967"}, wrong) == [[1, 2]]
+    assert people({**at_work, "mobile": "+819081150042"}, wrong) == [[1], [2]]
+
+
 def test_who_is_only_read_alike_is_somebody_else() -> None:
     at_work = {"company": "見本商事", "kana": "サイトウ ユウスケ"}
     assert people({"name": "斉藤 裕介", **at_work}, {"name": "斎藤 勇介", **at_work}) == [[1], [2]]

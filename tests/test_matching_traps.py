@@ -97,6 +97,7 @@ def test_one_local_part_at_two_companies_of_near_domains_is_two_people() -> None
 
     made = rows(*of("abc-foods.example"), *of("abd-foods.example"))
     sizes = Counter(row.account for row in made)
-    readings, rarity = Readings(), Rarity(sizes=sizes.items())
+    readings, rarity = Readings(), Rarity()
+    rarity.know_sizes(sizes.items())
     learn_from(made, readings, rarity)
     assert len(decide(made, readings, rarity, blocks_of(made, readings)).people) == 6

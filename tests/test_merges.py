@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from builders import DAY, NOON, everything, insert, message, record, rows, value
-from consolidating import CARD, owner
+from consolidating import CARD, empty, owner
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -38,13 +38,6 @@ WITH_OWN_KEYS = PERSON.map(
     }
 )
 DID = st.lists(st.sampled_from(["enrolled", "joined", "qualified", "planned", "refused", "rescored"]), unique=True)
-
-
-def empty(conn: sa.Connection) -> None:
-    conn.rollback()
-    conn.exec_driver_sql(
-        "truncate landings, leads, addresses, accounts, match_keys, account_evidence, name_parts, name_readings cascade"
-    )
 
 
 def land(conn: sa.Connection, people: Iterable[dict[str, Any]], day: int) -> list[int]:

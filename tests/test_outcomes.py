@@ -30,7 +30,7 @@ class Sales:
     def deals_since(self, since: datetime) -> list[dict[str, Any]]:
         return self.deals
 
-    def refusals_since(self, since: datetime) -> list[dict[str, Any]]:
+    def refusals_since(self, since: datetime | None) -> list[dict[str, Any]]:
         return self.refusals
 
 

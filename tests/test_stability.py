@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from builders import DAY, NOON, everything, message, record, rows, value
-from consolidating import owner
+from consolidating import others, owner
 
 from nurture import db
 from nurture.consolidate import consolidate
@@ -81,6 +81,29 @@ def test_what_something_else_joins_stays_one(conn: sa.Connection) -> None:
     others_come(conn)
     assert owner(conn, first) == owner(conn, second)
     assert rows(conn, "table splits") == []
+
+
+def test_a_name_that_becomes_readable_is_judged_again(conn: sa.Connection) -> None:
+    others(conn)
+    kanji = record(conn, "a", name="中村 寿々乃", company="見本")
+    latin = record(conn, "b", name="Suzuno Nakamura", email="s.nakamura@mihon.example", company="見本")
+    consolidate(conn, NOON)
+    assert owner(conn, kanji) != owner(conn, latin)
+    record(conn, "c", name="中村 寿々乃", kana="ナカムラ スズノ", company="別の会社", occurred_at=NOON)
+    consolidate(conn, NOON + DAY)
+    assert owner(conn, kanji) == owner(conn, latin)
+
+
+def test_what_likeness_joined_gives_way_to_a_key(conn: sa.Connection) -> None:
+    crm = record(conn, "a", name="Hitomi Kawai", company="見本商事")
+    without_a_space = record(conn, "b", name="川井愛美", email="hitomi.kawai@mihon.example", company="見本商事")
+    consolidate(conn, NOON)
+    assert owner(conn, crm) == owner(conn, without_a_space)
+    for key in ("x", "y"):
+        record(conn, key, name="川井 愛美", kana="カワイ マナミ", company="別の会社", occurred_at=NOON)
+    written = record(conn, "c", name="川井 愛美", email="hitomi.kawai@mihon.example", occurred_at=NOON)
+    consolidate(conn, NOON + DAY)
+    assert owner(conn, written) == owner(conn, without_a_space)
 
 
 def test_a_shuffled_order_of_arrival_gives_the_same_people_and_an_idle_run_changes_nothing(

@@ -3,21 +3,24 @@
 What `nurture.matching` decides is written here: leads, merges, why each record was joined, and what a person must
 decide. A batch is compared with the records that share a key or a block with it, never with all.
 
-A lead that was made while a key looked like one person's is judged again when the key turns out to be shared: what
-nothing else joins is parted, the id stays with most of the records, and no fact moves.
+What was decided is judged again when what it rested on has changed: records whose company turned out to be another's,
+whose name is readable by now, or whose lead was two people's; and a lead that was made while a key looked like one
+person's, or by likeness before a key said otherwise: what nothing else joins is parted, the id stays with most of the
+records, and no fact moves. So the order of arrival hardly matters.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import numpy as np
 import sqlalchemy as sa
 
-from nurture import db, erasures, merges, splits
+from nurture import assigning, db, merges, splits
+from nurture.assigning import Progress, untold
 from nurture.collecting import without_collecting
 from nurture.matching import companies
-from nurture.matching.blocks import Blocks, blocks_of
+from nurture.matching.blocks import Blocks, blocks_of, unread, unread_block
 from nurture.matching.candidates import Row, row_of, written_in
 from nurture.matching.clusters import Cluster
 from nurture.matching.likeness import REVIEWS_PER_1000
@@ -25,115 +28,124 @@ from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
 
-BATCH = 1_000_000  # records a transaction: memory grows with it, and time with the number of batches
-LARGE = 5_000  # records: so many change what the planner has to know
+NOTHING = np.zeros(0, dtype=np.int64)
+BATCH = 1_000_000  # records decided at once: memory grows with it, and time with the number of batches
+LARGE = 5_000  # records: a batch for which the database may take more memory
 FEW = 1_000  # records: what is known of all names would take longer to load than to ask for theirs
 ENOUGH_ANSWERS = 30  # all no, and a kind of evidence is not asked about again: at most 1 in 10 is a yes (95 %)
-NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
 _KINDS = {"mailbox": "email", "mobile": "mobile"}
 
 
-def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"") -> dict[str, int]:
-    """Give every record that has happened by `as_of` its lead, a batch a transaction; return counts.
+def consolidate(conn: sa.Connection, as_of: datetime, key: bytes = b"", progress: Progress = untold) -> dict[str, int]:
+    """Give every record that has happened by `as_of` its lead; return counts.
 
-    `key` is that of the hashes that erasures left; it is needed when there are any. Counts: records, new_leads,
-    merged_leads. Run twice it finds nothing to do.
+    A batch of up to `assigning.PORTION` records is a transaction. Of a larger one the decision is, and then each step
+    of each portion: stopped after the decision, the next call goes on from there. `key` is that of the hashes that
+    erasures left; it is needed when there are any. `progress` is told each step. Counts: records, new_leads,
+    merged_leads, of what was decided here. Run twice it finds nothing to do.
     """
     totals = {"records": 0, "new_leads": 0, "merged_leads": 0}
     while True:
+        assigning.go_on(conn, as_of, key, progress)
         with without_collecting():
-            counts = _consolidate_batch(conn, as_of, key)
+            counts = _consolidate_batch(conn, as_of, key, progress)
         conn.commit()
+        if counts is None:
+            return totals
         for name, number in counts.items():
             totals[name] += number
-        if counts["records"] < BATCH:
-            return totals
 
 
-def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes) -> dict[str, int]:
-    sql, accounts, survivorship = map(db.statements, ("consolidate", "accounts", "survivorship"))
+def _consolidate_batch(conn: sa.Connection, as_of: datetime, key: bytes, progress: Progress) -> dict[str, int] | None:
+    sql = db.statements("consolidate")
     db.run(conn, sql.lock)
-    new = [row_of(*record) for record in db.stream(conn, sql.new_records, as_of=as_of, at_most=BATCH)]
-    if not new:
-        return {"records": 0, "new_leads": 0, "merged_leads": 0}
+    new = _new(conn, as_of, progress)
+    again: set[int] = set(db.run(conn, db.statements("matching").take_records_to_judge).scalars())
+    if not new and not again:
+        return None
     if len(new) >= LARGE:
         db.run(conn, sql.sort_in_memory)
+    progress("people are decided", 0, len(new))
     is_first = not db.run(conn, sql.any_known).scalar_one()
     new = _with_accounts(conn, new, is_first=is_first)
-    rows, decision = _decide(conn, new, is_first=is_first)
+    rows, decision = _decide(conn, new, again, is_first=is_first)
+    progress("people are decided", len(new), len(new))
     lead_of, made, survivors, moved = _lead_of(conn, rows, decision, as_of)
-    db.run(conn, sql.create_batch)
-    db.copy_rows(conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in new))
-    db.run(conn, sql.insert_events)
-    if moved:
-        db.copy_rows(
-            conn, sql.copy_batch, ((row.record_id, lead_of[row.record_id], row.account or None) for row in moved)
-        )
-    db.run(conn, sql.analyze_batch)
-    db.run(conn, accounts.insert_accounts)
-    db.run(conn, sql.assign_records)
-    if len(new) >= LARGE:
-        db.run(conn, sql.analyze_records)
     if moved:
         splits.part(conn, moved, lead_of, decision.shared, as_of)
     db.run(conn, sql.create_told)
     db.copy_rows(conn, sql.copy_told, splits.identities(new, lead_of, decision.shared))
     db.run(conn, sql.insert_identities, as_of=as_of)
     _explain(conn, decision)
-    for statement in (
-        sql.insert_addresses, sql.link_addresses, sql.mark_shared_addresses, sql.clear_primary_addresses,
-        sql.choose_primary_addresses, sql.insert_consents, sql.insert_opt_outs,
-    ):  # fmt: skip
-        db.run(conn, statement)
-    erasures.refuse_again(conn, key)
-    db.run(conn, accounts.fill_accounts, joined=[])
-    _join_accounts(conn)
-    db.run(conn, survivorship.survive, as_of=as_of)
-    for statement in (survivorship.inherit, survivorship.mark_for_rescoring):
-        db.run(conn, statement)
-    if len(new) >= LARGE:
-        db.run(conn, survivorship.analyze_leads)
+    batch = [
+        assigning.Assigned(row.record_id, lead_of[row.record_id], row.account or None, row.lead_id is None)
+        for row in (*new, *moved)
+    ]
+    if len(batch) > assigning.PORTION:
+        assigning.keep(conn, batch)
+    else:
+        assigning.write(conn, batch, as_of, key)
+        db.run(conn, db.statements("merges").drop_batch)
     # Merged by what the batch taught, or parted by it.
     if unfilled := (set(survivors) - {lead_of[row.record_id] for row in new}) | {row.lead_id for row in moved}:
-        db.run(conn, db.statements("merges").drop_batch)
         merges.fill_again(conn, sorted(filter(None, unfilled)), as_of)
     return {"records": len(new), "new_leads": made, "merged_leads": len(survivors)}
+
+
+def _new(conn: sa.Connection, as_of: datetime, progress: Progress) -> list[Row]:
+    """Return the records of the batch, the oldest first."""
+    sql = db.statements("consolidate")
+    waiting = min(BATCH, db.run(conn, sql.waiting, as_of=as_of).scalar_one())
+    new: list[Row] = []
+    for record in db.stream(conn, sql.new_records, as_of=as_of, at_most=waiting):
+        if len(new) % 10_000 == 0:
+            progress("records are read", len(new), waiting)
+        new.append(row_of(*record))
+    return new
 
 
 def _with_accounts(conn: sa.Connection, new: list[Row], *, is_first: bool) -> list[Row]:
     """Return the new rows, each with its account's key, and keep what they say of companies."""
     sql = db.statements("matching")
     keys = set() if is_first else {key for row in new for key in companies.keys_of(row)}
-    asked = db.json_rows({"kind": kind, "value": value} for kind, value in sorted(keys))
-    known = [tuple(row) for row in db.run(conn, sql.account_evidence, keys=asked)] if keys else []
+
+    def said_of(keys: set[tuple[str, str]]) -> list[companies.Evidence]:
+        asked = db.json_rows({"kind": kind, "value": value} for kind, value in sorted(keys))
+        return [tuple(row) for row in db.run(conn, sql.account_evidence, keys=asked)] if keys else []
+
+    known = said_of(keys)
+    known += said_of({("account", account) for _, _, account, _ in known})
     accounts, evidence = companies.assign(new, known)
     db.insert_values(conn, sql.add_account_evidence, sorted(evidence))
     return [row._replace(account=accounts.get(row.record_id, "")) for row in new]
 
 
-def _join_accounts(conn: sa.Connection) -> None:
-    """Make one of the accounts that the batch shows to be one company."""
-    sql = db.statements("accounts")
-    if pairs := db.run(conn, sql.same_accounts, nearly_all=NEARLY_ALL).all():
-        for survivor, merged in pairs:
-            db.run(conn, sql.merge_account, survivor=survivor, merged=merged)
-        db.run(conn, sql.fill_accounts, joined=[survivor for survivor, _ in pairs])
-
-
-def _decide(conn: sa.Connection, new: list[Row], *, is_first: bool) -> tuple[list[Row], Decision]:
-    """Return the new rows with those that they could match, and whose they all are."""
+def _decide(conn: sa.Connection, new: list[Row], again: set[int], *, is_first: bool) -> tuple[list[Row], Decision]:
+    """Return the new rows with those that they or those judged again could match, and whose they all are."""
     sql = db.statements("matching")
-    sizes = db.run(conn, sql.account_sizes, accounts=sorted({row.account for row in new if row.account}))
-    readings, rarity = Readings(), Rarity(sizes=map(tuple, sizes))
+    readings, rarity = Readings(), Rarity()
     written = written_in(new) if len(new) < FEW else None
     _recall(conn, readings, rarity, written)
     learn_from(new, readings, rarity)
+    if newly_known := readings.newly_known():
+        found_by = [unread_block(*part) for part in newly_known]
+        again |= set(db.run(conn, sql.records_of_blocks, blocks=found_by).scalars())
+
+    def recall(known: list[Row]) -> list[Row]:
+        if written is not None and known:
+            _recall(conn, readings, rarity, written_in(known) - written)
+            written.update(written_in(known))
+        return known
+
     blocks = blocks_of(new, readings)
-    old = [] if is_first else _known(conn, new, blocks)
+    judged = recall(_known(conn, again)) if again else []
+    judged = [row for row in judged if row.record_id in again]
+    asked = blocks.after(blocks_of(judged, readings), len(judged))
+    old = [] if is_first else recall(_known(conn, {row.record_id for row in [*new, *judged]}, asked))
     rows = [*old, *new]
+    sizes = db.run(conn, sql.account_sizes, accounts=sorted({row.account for row in rows if row.account}))
+    rarity.know_sizes(map(tuple, sizes))
     if old:
-        if written is not None:
-            _recall(conn, readings, rarity, written_in(old) - written)
         blocks = blocks.after(blocks_of(old, readings), len(old))
     shared = (
         [
@@ -155,6 +167,7 @@ def _decide(conn: sa.Connection, new: list[Row], *, is_first: bool) -> tuple[lis
         same=[(one, two) for one, two, answer in reviews if answer == "yes"],
         asked=[(one, two) for one, two, _ in reviews],
         known_shared=shared,
+        again=again,
         held=lambda records: [
             (one, two, rule) for one, two, rule in db.run(conn, db.statements("splits").held_by, records=records)
         ],
@@ -163,7 +176,7 @@ def _decide(conn: sa.Connection, new: list[Row], *, is_first: bool) -> tuple[lis
         db.insert_values(conn, sql.add_name_readings, sorted(learned))
     if counted := rarity.learned():
         db.insert_values(conn, sql.add_name_parts, sorted(counted))
-    _keep(conn, rows, len(old), blocks, decision)
+    _keep(conn, rows, again, blocks, decision, readings)
     return rows, decision
 
 
@@ -175,18 +188,21 @@ def _recall(conn: sa.Connection, readings: Readings, rarity: Rarity, written: se
     rarity.know(tuple(row) for row in db.run(conn, sql.name_parts, written=asked))
 
 
-def _known(conn: sa.Connection, new: Sequence[Row], blocks: Blocks) -> list[Row]:
-    """Return the records with which those of these blocks could be one person's."""
-    numbers, most = blocks.asked()
-    asked = {"blocks": numbers.tolist(), "most": most.tolist(), "records": [row.record_id for row in new]}
+def _known(conn: sa.Connection, records: Iterable[int], blocks: Blocks | None = None) -> list[Row]:
+    """Return all records of the leads of these, and those with which those of these blocks could be one person's."""
+    numbers, most = blocks.asked() if blocks else (NOTHING, NOTHING)
+    asked = {"blocks": numbers.tolist(), "most": most.tolist(), "records": sorted(records)}
     return [row_of(*record) for record in db.run(conn, db.statements("matching").known_records, **asked)]
 
 
-def _keep(conn: sa.Connection, rows: Sequence[Row], known: int, blocks: Blocks, decision: Decision) -> None:
+def _keep(
+    conn: sa.Connection, rows: Sequence[Row], again: set[int], blocks: Blocks, decision: Decision, readings: Readings
+) -> None:  # fmt: skip
     """Keep by what the rows' people are found again: each block of a person once, in the order of the index.
 
-    What the first rows, so many as are `known`, share with a person was kept with them.
+    What is known and not judged again was kept when it came.
     """
+    sql = db.statements("matching")
     person = {record: cluster.root for cluster in decision.people for record in cluster.records}
     records = np.array([row.record_id for row in rows], dtype=np.int64)
     people = np.array([person[row.record_id] for row in rows], dtype=np.int64)[blocks.row]
@@ -195,9 +211,16 @@ def _keep(conn: sa.Connection, rows: Sequence[Row], known: int, blocks: Blocks, 
     numbers, people, places = numbers[order], people[order], blocks.row[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = (numbers[1:] != numbers[:-1]) | (people[1:] != people[:-1])
-    first &= places >= known
-    found = zip(numbers[first].tolist(), records[places[first]].tolist(), strict=True)
-    db.copy_rows(conn, db.statements("matching").copy_match_keys, found)
+    is_new = np.array([row.lead_id is None for row in rows], dtype=bool)
+    is_judged = np.array([row.record_id in again for row in rows], dtype=bool) & ~is_new
+    new = first & is_new[places]
+    db.copy_rows(conn, sql.copy_match_keys, zip(numbers[new].tolist(), records[places[new]].tolist(), strict=True))
+    if is_judged.any():
+        judged = first & is_judged[places]
+        db.run(conn, sql.add_match_keys, blocks=numbers[judged].tolist(), records=records[places[judged]].tolist())
+    numbers, places = (np.array(found, dtype=np.int64) for found in unread(rows, readings))
+    new = is_new[places]
+    db.copy_rows(conn, sql.copy_match_keys, zip(numbers[new].tolist(), records[places[new]].tolist(), strict=True))
 
 
 def _lead_of(

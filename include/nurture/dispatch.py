@@ -2,21 +2,20 @@
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from nurture import approvals, blocks, calendars, db, emails, holds, outages, tokens
+from nurture import approvals, blocks, calendars, db, emails, holds, outages
 from nurture.answers import Refused, Unanswered
 from nurture.definitions.limits import SendingDomain
 from nurture.definitions.products import Calendar, Company, Product
+from nurture.posting import AT_ONCE, Claimed, Links, Posting, Request, Send
 from nurture.problem import Problem
-from nurture.sendgrid import AT_MOST, Recipient, request_body
-
-Send = Callable[[dict[str, Any]], str]  # Posts a request body, returns the provider's id; Refused or Unanswered.
+from nurture.sendgrid import AT_MOST
 
 BEGUN_WITHIN = 60.0  # seconds from a request's moment to its POST; later the worker gives it up itself (N2)
 TICK = 10  # seconds: a request's moment is the attempt's clock and what has passed since, down to a whole tick
@@ -25,32 +24,6 @@ WAIT = 0.05  # seconds between two looks while other workers have so much in fli
 WAITS = 2_400  # of them: by then their answers have come, or will not come
 RATES_EVERY = 10.0  # seconds between two looks at the rates in one run
 LONG = 1_000  # bytes of name and company: three forms of each, URL-encoded, stay below SendGrid's 10,000 of a recipient
-
-
-@dataclass(frozen=True)
-class Links:
-    """Where a mail's own links lead: the receiver's public URL, and the key that signs its tokens."""
-
-    receiver_url: str
-    token_key: bytes
-
-    def unsubscribe(self, token: str) -> str:
-        """Return the URL of a message that unsubscribes in one click (RFC 8058) and opens the preference page."""
-        return f"{self.receiver_url.rstrip('/')}/u/{token}"
-
-    def token(self, message_id: int) -> str:
-        """Return the opaque token of a message."""
-        return tokens.sign(self.token_key, message_id)
-
-
-class Claimed(NamedTuple):
-    """A message that this worker sends, with what the mail says of its lead."""
-
-    message_id: int
-    address: str
-    occasion_mark: str
-    name: str | None
-    company: str | None
 
 
 class Batch(NamedTuple):
@@ -99,7 +72,9 @@ class _Dispatch:
         links: Links,
     ) -> None:  # fmt: skip
         self.conn, self.product, self.company = conn, product, company
-        self.as_of, self.at, self.send, self.links = min(as_of, at), at, send, links  # nothing is due before its time
+        self.as_of, self.at = min(as_of, at), at  # nothing is due before its time
+        self.posting = Posting(product, send, links)
+        self.flows = True  # the newest answer took the request: the next claim waits for no other
         self.calendar: Calendar = company.calendars[product.calendar]
         self.day = at.astimezone(product.zone).date()
         self.domain = product.sender.email.rpartition("@")[2].lower()
@@ -117,7 +92,7 @@ class _Dispatch:
         self.after = START  # where the batch's last claim ended
         self.size = AT_MOST  # halves when a request is refused and no recipient is named
         self.rates_at = float("-inf")  # on the monotonic clock
-        self.begun = self.claimed = time.monotonic()  # of the attempt, and of the newest request's moment
+        self.begun = time.monotonic()
 
     def run(self) -> dict[str, int]:
         """Expire, wait for business hours, then send email by email."""
@@ -132,6 +107,19 @@ class _Dispatch:
         self.conn.commit()
         due = db.run(self.conn, self.sql.due_emails, product=self.product.product, as_of=self.as_of).all()
         self.conn.commit()
+        try:
+            self._send_emails(due)
+        finally:
+            self._finish()
+        if self.counts["unknown"]:
+            raise Stopped(
+                f"{self.counts['unknown']} messages have no answer from SendGrid: they are settled by evidence, or by "
+                f"hand (nurture sends held)",
+                self.counts,
+            )
+        return self.counts
+
+    def _send_emails(self, due: Sequence[Any]) -> None:
         broken = []
         for email, audience in due:
             try:
@@ -144,13 +132,14 @@ class _Dispatch:
                 break
         if broken:
             raise Stopped("; ".join(broken), self.counts)
-        if self.counts["unknown"]:
-            raise Stopped(
-                f"{self.counts['unknown']} messages have no answer from SendGrid: they are settled by evidence, or by "
-                f"hand (nurture sends held)",
-                self.counts,
-            )
-        return self.counts
+
+    def _finish(self) -> None:
+        """However the sending ends, write down what its last calls came to."""
+        while self.posting.under_way:
+            self.conn.rollback()
+            with suppress(Stopped):
+                self._record_next()
+        self.posting.close()
 
     def _send_email(self, email: str, audience: int) -> None:
         """Send what is due of an email, variant by variant and occasion by occasion: each is a batch of its own."""
@@ -180,11 +169,13 @@ class _Dispatch:
         for is_alone in (False, True):
             self.after = START
             while True:
-                rendered = content.with_mark(emails.new_mark())
                 before = self.after
-                request_id, claimed, judged, is_rest = self._claim(batch, rendered.mark, is_alone)
-                if claimed:
-                    self._post(request_id, rendered, claimed, is_alone)
+                request, judged, is_rest = self._claim(batch, content.with_mark(emails.new_mark()), is_alone)
+                if request:
+                    self.posting.begin(request)
+                if is_rest:
+                    while self.posting.under_way:
+                        self._record_next()
                 if is_rest and before == START and (judged == 0 or self.after != START):
                     break  # nothing was due behind or before it, and nothing was given back
                 if judged == 0:
@@ -205,23 +196,32 @@ class _Dispatch:
 
         Raises `_Held` where something holds the product, `Stopped` for a rate, or while no answers come.
         """
+        while self.posting.under_way > (AT_ONCE - 1 if self.flows else 0):
+            self._record_next()
         self._look_at_rates()
         wanted = 1 if is_alone else self.size
         for _ in range(WAITS):
             outages.lock_claims(self.conn)
-            if found := holds.open_holds(self.conn, self.product.product, self.domain, self.at):
-                self.conn.commit()
-                raise _Held(found[0])
-            try:
-                allowed = outages.allowed(self.conn, self.product, self.at)
-            except outages.Unanswering as none:
-                self.conn.commit()
-                raise Stopped(str(none), self.counts) from none
+            allowed, reason = self._allowed()
             if allowed:
                 return min(allowed, wanted), allowed == 1 < wanted
             self.conn.commit()
-            time.sleep(WAIT)
+            if self.posting.under_way:
+                self._record_next()  # its answer may open the way
+            elif reason:
+                raise reason
+            else:
+                time.sleep(WAIT)
         raise Stopped("other workers wait for SendGrid's answers: nothing more is sent until then", self.counts)
+
+    def _allowed(self) -> tuple[int, Exception | None]:
+        """Return how many messages a claim may have now; none with the reason, or without while others send."""
+        if found := holds.open_holds(self.conn, self.product.product, self.domain, self.at):
+            return 0, _Held(found[0])
+        try:
+            return outages.allowed(self.conn, self.product, self.at), None
+        except outages.Unanswering as none:
+            return 0, Stopped(str(none), self.counts)
 
     def _look_at_rates(self) -> None:
         """Now and then, stop the product or its sending domain where a rate passed its limit."""
@@ -238,10 +238,10 @@ class _Dispatch:
             self._explain(f"held: {stop.reason}", None)
             raise Stopped(f"{stop.words}; when it is mended: {stop.mend}", self.counts)
 
-    def _claim(self, batch: Batch, mark: str, is_alone: bool) -> tuple[int, list[Claimed], int, bool]:
+    def _claim(self, batch: Batch, rendered: emails.Rendered, is_alone: bool) -> tuple[Request | None, int, bool]:
         """Commit a request with its members before the call (N2).
 
-        Return its id, them, how many were judged, and whether nothing more was due.
+        Return it (None: nobody is permitted), how many were judged, and whether nothing more was due.
         """
         conn, product = self.conn, self.product
         budget_day = {"product": product.product, "domain": self.domain, "day": self.day}
@@ -256,26 +256,26 @@ class _Dispatch:
         ).rowcount  # fmt: skip
         if judged == 0:
             conn.commit()
-            return 0, [], 0, True
+            return None, 0, True
         self.after = tuple(db.run_often(conn, self.sql.last_taken).one())
         self._judge(budget_day)
         never, not_now = db.run_often(conn, self.permission.turn_down, at=self.at).one()
         self.counts["never"] += never
         self.counts["not_now"] += not_now
         # Settlement counts from this moment: an attempt that takes an hour must not look given up, or absent (N3).
-        self.claimed = self.begun + (time.monotonic() - self.begun) // TICK * TICK
+        passed = (time.monotonic() - self.begun) // TICK * TICK
+        moment = self.at + timedelta(seconds=passed)
         rows = db.run_often(
             conn, self.sql.open_request,
-            email=batch.email, variant=batch.variant, content_hash=batch.content_hash, mark=mark, at=self._moment(),
+            email=batch.email, variant=batch.variant, content_hash=batch.content_hash, mark=rendered.mark, at=moment,
             is_probe=is_probe, **budget_day,
         ).all()  # fmt: skip
         conn.commit()
-        return (
-            (rows[0].request_id if rows else 0),
-            [Claimed(row.message_id, row.address, row.occasion_mark, row.name, row.company) for row in rows],
-            judged,
-            judged < at_most,
-        )
+        self.flows = self.flows and not is_probe
+        members = [Claimed(row.message_id, row.address, row.occasion_mark, row.name, row.company) for row in rows]
+        begins_by = self.begun + passed + BEGUN_WITHIN
+        request = Request(rows[0].request_id, members, rendered, is_alone, moment, begins_by) if rows else None
+        return request, judged, judged < at_most
 
     def _judge(self, budget_day: dict[str, Any]) -> None:
         """Judge the claim's permission (N4); no other claim changes what is counted meanwhile."""
@@ -298,62 +298,33 @@ class _Dispatch:
             exclusions=self.exclusions, bases=self.bases,
         )  # fmt: skip
 
-    def _moment(self) -> datetime:
-        """Return the newest request's moment."""
-        return self.at + timedelta(seconds=self.claimed - self.begun)
-
-    def _post(self, request_id: int, rendered: emails.Rendered, claimed: list[Claimed], is_alone: bool) -> None:
-        """Make the one call, and write its answer down in one statement."""
-        sender = self.product.sender
-        words = emails.fill(rendered, self._values(claimed[0])) if is_alone else rendered
-        body = request_body(
-            (sender.name, sender.email), words.subject, words.text, words.html,
-            [self._recipient(rendered, message, is_alone) for message in claimed], [self.product.product],
-        )  # fmt: skip
-        if time.monotonic() - self.claimed > BEGUN_WITHIN:
-            self._record_not_sent(request_id, "the worker was too slow to begin", [])
-            return
-        try:
-            provider_request_id = self.send(body)
-        except Refused as refusal:
-            self._refused(request_id, claimed, refusal)
-        except Unanswered as nobody_knows:
-            db.run(
-                self.conn, self.answers.record_unknown,
-                request_id=request_id, answer=str(nobody_knows), at=self._moment(),
-            )  # fmt: skip
-            self.conn.commit()
-            self.counts["unknown"] += len(claimed)
-        else:
+    def _record_next(self) -> None:
+        """Wait for an answer and write it down in one statement."""
+        request, answer = self.posting.answered()
+        self.flows = isinstance(answer, str)
+        which = {"request_id": request.request_id, "at": request.at}
+        if isinstance(answer, str):
             self.counts["accepted"] += db.run_often(
-                self.conn, self.answers.record_accepted,
-                request_id=request_id, answer="202", at=self._moment(), provider_request_id=provider_request_id,
-            ).rowcount  # fmt: skip
+                self.conn, self.answers.record_accepted, answer="202", provider_request_id=answer, **which
+            ).rowcount
             self.conn.commit()
             self.size = min(self.size * 2, AT_MOST)
+        elif isinstance(answer, Unanswered):
+            db.run(self.conn, self.answers.record_unknown, answer=str(answer), **which)
+            self.conn.commit()
+            self.counts["unknown"] += len(request.members)
+        elif answer is None:
+            self._record_not_sent(request, "the worker was too slow to begin", [])
+        else:
+            self._refused(request, answer)
 
-    def _values(self, message: Claimed) -> dict[str, str | None]:
-        token = self.links.token(message.message_id)
-        return {
-            "name": message.name, "company": message.company, "token": token,
-            "unsubscribe_url": self.links.unsubscribe(token),
-        }  # fmt: skip
-
-    def _recipient(self, rendered: emails.Rendered, message: Claimed, is_alone: bool) -> Recipient:
-        values = self._values(message)
-        headers = {
-            "List-Unsubscribe": f"<{values['unsubscribe_url']}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        }
-        substitutions = {} if is_alone else emails.substitutions(rendered, values)
-        return Recipient(message.message_id, message.occasion_mark, message.address, substitutions, headers)
-
-    def _refused(self, request_id: int, claimed: list[Claimed], refusal: Refused) -> None:
+    def _refused(self, request: Request, refusal: Refused) -> None:
         """Isolate the recipients at fault, by the error's indexes or by halving; everybody else is planned again."""
+        claimed = request.members
         bad = [claimed[index].message_id for index in refusal.indexes if index < len(claimed)]
         if not bad and not refusal.stops and len(claimed) == 1:
             bad = [claimed[0].message_id]
-        self._record_not_sent(request_id, refusal.reason, bad)
+        self._record_not_sent(request, refusal.reason, bad)
         if refusal.retry_after is not None:  # every worker waits, whichever was told
             until = self.at + refusal.retry_after
             holds.hold(self.conn, "everything", "", "rate limited", refusal.reason, self.at, until)
@@ -368,12 +339,12 @@ class _Dispatch:
         if not bad:
             self.size = max(len(claimed) // 2, 1)
 
-    def _record_not_sent(self, request_id: int, reason: str, refused: list[int]) -> None:
+    def _record_not_sent(self, request: Request, reason: str, refused: list[int]) -> None:
         self.after = START
         outages.lock_claims(self.conn)  # what is given back to the day's budgets, no claim spends at the same time
         counted, _ = db.run(
             self.conn, self.answers.record_not_sent,
-            request_id=request_id, answer=reason, at=self._moment(), refused=refused, day=self.day,
+            request_id=request.request_id, answer=reason, at=request.at, refused=refused, day=self.day,
         ).one()  # fmt: skip
         self.conn.commit()
         self.counts["refused"] += counted

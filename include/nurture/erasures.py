@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nurture import db
+from nurture.unfinished import wait_until_consolidated
 
 _PURPOSE = b"nurture erased address 1\x00"
 
@@ -20,7 +21,7 @@ def erase(conn: sa.Connection, lead_id: int, key: bytes, at: datetime) -> dict[s
     `crm`, the ids under which the CRM has the person and must be told.
     """
     sql = db.statements("erasures")
-    db.run(conn, db.statements("consolidate").lock)
+    wait_until_consolidated(conn)
     leads = db.run(conn, sql.ids_of_person, lead_id=lead_id).scalars().all()
     if not leads:
         return None

@@ -82,7 +82,7 @@ def pull_outcomes(conn: sa.Connection, as_of: datetime, crm: Crm) -> dict[str, i
         "outcomes": db.run(conn, sql.record_outcomes, crm=crm.name, outcomes=db.json_rows(outcomes)).scalar_one(),
     }
     counts["closed"] = db.count(conn, sql.close_handoffs)
-    refused = db.json_rows(crm.refusals_since(since))
+    refused = db.json_rows(crm.refusals_since(since if known else None))  # at first, whenever they said it
     counts["refusals"] = db.count(conn, db.statements("refusals").record_crm_refusals, crm=crm.name, refused=refused)
     conn.commit()
     return counts

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from nurture import db
+from nurture.unfinished import wait_until_consolidated
 
 
 class Undone(NamedTuple):
@@ -31,11 +32,12 @@ def undo(conn: sa.Connection, lead_id: int, who: str, at: datetime) -> Undone | 
 
     Undone at once, every table is as it was before. What happened meanwhile stays whose it was: messages and events
     name their own lead. A record that came meanwhile goes with the record that it was joined to; refusals hold for
-    both; whoever may score otherwise is marked; and the two are never joined or proposed again. A lead that was
+    both; whoever may score otherwise is marked; whom their records could be is judged again if any came meanwhile; and
+    the two are never joined or proposed again. A lead that was
     merged later stays where it went.
     """
     sql = db.statements("unmerge")
-    db.run(conn, db.statements("consolidate").lock)
+    wait_until_consolidated(conn)
     merge = db.run(conn, sql.newest_merge, lead_id=lead_id).one_or_none()
     if merge is None:
         return None
@@ -64,6 +66,8 @@ def undo(conn: sa.Connection, lead_id: int, who: str, at: datetime) -> Undone | 
     else:
         changed.append(current)
     fill_again(conn, changed, at)
+    if new:
+        db.run(conn, sql.judge_again, records=[each.record_id for each in records])
     if is_rescored:
         _mark(conn, both.values())
     return Undone(**both)
@@ -107,7 +111,7 @@ def _open_batch(conn: sa.Connection, leads: Iterable[int]) -> None:
     stage = db.statements("consolidate")
     found = db.run(conn, db.statements("merges").records_of, leads=list(leads)).all()
     db.run(conn, stage.create_batch)
-    db.copy_rows(conn, stage.copy_batch, ((record_id, lead_id, None) for record_id, lead_id in found))
+    db.copy_rows(conn, stage.copy_batch, ((record_id, lead_id, None, False) for record_id, lead_id in found))
     db.run(conn, stage.analyze_batch)
 
 

@@ -68,12 +68,17 @@ class Edges:
         return cls.of(env, sendgrid, (env.get("NURTURE_CRM_HOST", ""), env.get("NURTURE_CRM_TOKEN", "")))
 
 
+def untold(_step: str, _done: int, _total: int) -> None:
+    """Tell nobody how far it is."""
+
+
 @dataclass(frozen=True)
 class Work:
     """One run's work: what is defined, with whom, and at which clocks.
 
     `as_of` bounds what is due and has happened, `at` is the clock of this attempt (N6); a run that is not `live`
-    mails, enrolls, plans and pushes nothing (N7).
+    mails, enrolls, plans and pushes nothing (N7). `progress` is told by long stages which step has how many of how
+    many.
     """
 
     conn: "sa.Connection"
@@ -84,6 +89,7 @@ class Work:
     at: datetime
     live: bool = True
     name: str = ""
+    progress: Callable[[str, int, int], None] = untold
 
     @property
     def product(self) -> Product:
@@ -131,7 +137,7 @@ def consolidate(work: Work) -> Counts:
     """Give every new record its lead."""
     from nurture import consolidate as stage
 
-    return stage.consolidate(work.conn, work.as_of, work.edges.links.token_key)
+    return stage.consolidate(work.conn, work.as_of, work.edges.links.token_key, work.progress)
 
 
 def pull(work: Work) -> Counts:

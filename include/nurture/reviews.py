@@ -7,6 +7,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from nurture import db, merges
+from nurture.unfinished import wait_until_consolidated
 
 Answer = Literal["yes", "no", "not_sure"]
 
@@ -27,7 +28,7 @@ def answer(conn: sa.Connection, review_id: int, said: Answer, who: str, at: date
     for a yes about two whom somebody has said apart.
     """
     sql = db.statements("reviews")
-    db.run(conn, db.statements("consolidate").lock)
+    wait_until_consolidated(conn)
     records = db.run(conn, sql.answer_review, review_id=review_id, answer=said, answered_by=who, at=at).one_or_none()
     if records is None:
         raise LookupError(review_id)

@@ -19,6 +19,7 @@ def part(
         {"kind": kind, "value": value, "name_key": name_key, "lead_id": lead_id}
         for kind, value, name_key, lead_id, _ in identities(moved, lead_of, shared)
     ]
+    db.run(conn, sql.move_records, records=records, leads=[lead_of[record] for record in records])
     db.run(
         conn, sql.move_identities, keys=db.json_rows(keys), leads=sorted({row.lead_id for row in moved if row.lead_id})
     )
@@ -30,11 +31,19 @@ def part(
             for kind, value in (("mailbox", row.mailbox), ("mobile", row.mobile))
             if (kind, value) in shared
         ]
-        why.setdefault((row.lead_id, lead_of[row.record_id]), ", ".join(told) or "a key")
+        why.setdefault((row.lead_id, lead_of[row.record_id]), ", ".join(told) or "")
     db.insert_values(
         conn,
         sql.insert_splits,
-        ((old, new, f"{reason} is several people's", as_of) for (old, new), reason in why.items()),
+        (
+            (
+                old,
+                new,
+                f"{reason} is several people's" if reason else "a key is another name's than likeness had found",
+                as_of,
+            )
+            for (old, new), reason in why.items()
+        ),
     )
 
 

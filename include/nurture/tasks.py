@@ -134,7 +134,9 @@ def run_one(function: Callable[[Work], Counts], product: str, room: str) -> Coun
             runs.enter(conn, room)
         live = run.is_live(conn)
         try:
-            counts = function(Work(conn, loaded, load_sources(), edges(), run.as_of, run.at, live, product))
+            counts = function(
+                Work(conn, loaded, load_sources(), edges(), run.as_of, run.at, live, product, progress=_progress)
+            )
         except dispatch.Stopped as stopped:
             say(stopped.counts)
             raise
@@ -374,6 +376,11 @@ def address_of_connection(name: str) -> str:
     found = Connection.get(name)
     kind, extra = found.conn_type or "", found.extra_dejson
     return connections.address_of(kind, found.host, found.login, found.password, found.port, found.schema, extra)
+
+
+def _progress(step: str, done: int, total: int) -> None:
+    if total >= 20_000:
+        log.info("%s: %s of %s", step, f"{done:,}", f"{total:,}")
 
 
 def say(counts: Counts) -> None:

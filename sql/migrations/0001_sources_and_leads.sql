@@ -156,8 +156,8 @@ create index identities_by_lead on nurture.identities (lead_id);
 
 create table nurture.match_edges (
     edge_id bigint generated always as identity primary key,
-    record_a bigint not null references nurture.source_records (record_id),
-    record_b bigint not null references nurture.source_records (record_id),
+    record_a bigint not null, -- of source_records, which never lose a row; as a foreign key half of an edge's time
+    record_b bigint not null,
     rule text not null,
     weight numeric,
     decided_by text not null default 'rule',
@@ -202,7 +202,7 @@ create table nurture.consents (
     basis text not null check (basis in ('consent', 'business_card', 'published_address', 'existing_customer')),
     evidence text not null,
     source text not null,
-    record_id bigint references nurture.source_records (record_id),
+    record_id bigint,                  -- of source_records, which never lose a row
     occurred_at timestamptz not null,
     recorded_at timestamptz not null default now(),
     unique nulls not distinct (lead_id, address_id, basis, record_id)

@@ -152,15 +152,15 @@ create table nurture.messages (
 create trigger look_up_references after insert on nurture.messages referencing new table as added
 for each statement execute function
 nurture.look_up_references('lead_id', 'leads', 'address_id', 'addresses', 'definition_hash', 'definitions');
--- The loser of one mailbox and the merged keep their rows and reasons; a mailbox gets an occasion once (N1).
-create unique index one_message_a_mailbox on nurture.messages (product, occasion, address_id)
+-- The loser of one mailbox and the merged keep their rows and reasons; a mailbox gets an occasion once (N1). It comes
+-- first, so that this index also finds what was sent to one.
+create unique index one_message_a_mailbox on nurture.messages (address_id, product, occasion)
 where ended_reason is null or ended_reason not in ('same mailbox', 'merged');
 -- No index has to do with the status, the request or the variant: an answer then writes to no index. Who was in a
 -- request stands in send_attempts.
 create index messages_due on nurture.messages (product, email, occasion, due_at, message_id)
 where sent_at is null and ended_reason is null;
 create index messages_by_lead on nurture.messages (lead_id, sent_at desc);
-create index messages_by_address on nurture.messages (address_id, sent_at desc);
 create index messages_by_enrollment on nurture.messages (enrollment_id) where enrollment_id is not null;
 
 -- Why a planned message was not sent: one row when the reason changes (N5).
@@ -219,7 +219,6 @@ create table nurture.send_attempts (
     message_id bigint not null,
     primary key (request_id, message_id)
 );
-create index send_attempts_by_message on nurture.send_attempts (message_id);
 
 -- A request is committed with all its members or not at all.
 create function nurture.a_request_has_its_members() returns trigger language plpgsql as $$

@@ -1,5 +1,5 @@
 -- Matching: by what records are found again, what their names and companies are known by, and whose company each is.
-alter table nurture.source_records add column account_id bigint references nurture.accounts (account_id);
+alter table nurture.source_records add column account_id bigint; -- of accounts, which never lose a row
 create index source_records_by_account on nurture.source_records (account_id);
 
 -- What a record shares with those that it could match: keys and blocks, hashed. A block is no identity.
@@ -8,6 +8,12 @@ create table nurture.match_keys (
     record_id bigint not null -- of source_records; no foreign key, which would double the time of a batch
 );
 create index match_keys_by_block on nurture.match_keys (block, record_id);
+
+-- Known records that are judged again with the next batch: whose company turned out to be another's, or whose lead was
+-- two people's.
+create table nurture.records_to_judge (
+    record_id bigint primary key -- of source_records
+);
 
 -- What parts of kanji names are read as, and how often the records show it.
 create table nurture.name_readings (
@@ -54,3 +60,20 @@ create table nurture.splits (
 );
 create index splits_by_lead on nurture.splits (lead_id);
 create index match_edges_by_other_record on nurture.match_edges (record_b);
+
+-- What a large batch decided and has not written yet: whose its records are, and the steps that are left to do.
+create table nurture.decided (
+    portion integer not null,          -- of whole leads
+    record_id bigint not null,
+    lead_id bigint not null,
+    account_key text,
+    is_new boolean not null            -- the record had no lead before
+);
+create index decided_by_portion on nurture.decided (portion);
+create table nurture.pieces (
+    piece_id bigint generated always as identity primary key,
+    step smallint not null,
+    portion integer,                   -- null: all of it
+    record_count integer not null,
+    written_at timestamptz
+);

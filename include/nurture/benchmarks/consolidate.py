@@ -5,9 +5,7 @@ one record, so that all lies in the database as it would have been landed day by
 """
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
-
-import sqlalchemy as sa
+from datetime import date, timedelta
 
 from nurture import db
 from nurture.benchmarks import judging, peers
@@ -44,7 +42,7 @@ def run(bench: Bench, batch: int = 10_000, *, with_splink: bool = False) -> None
             ("consolidate from empty", first, 75.0), (f"{batch:,} more", second, 5.0),
             ("one more", midnight(UNTIL), 0.05),
         ):  # fmt: skip
-            waiting = _waiting(conn, as_of)
+            waiting = db.run(conn, db.statements("consolidate").waiting, as_of=as_of).scalar_one()
             with bench.phase(name, waiting, budget=budget):
                 consolidate(conn, as_of)
         with bench.phase("nothing more"):
@@ -61,10 +59,6 @@ def run(bench: Bench, batch: int = 10_000, *, with_splink: bool = False) -> None
     engine.dispose()
     if bench.rows < FULL:
         bench.say(f"The budgets are meant for {FULL:,} rows: homonyms grow with the square.")
-
-
-def _waiting(conn: sa.Connection, as_of: datetime) -> int:
-    return db.run(conn, db.statements("benchmarks").waiting, as_of=as_of).scalar_one()
 
 
 def _counted(advance: Advance) -> Callable[[str, int], None]:

@@ -1,6 +1,7 @@
 """The command `nurture run`: stages without Airflow."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -91,7 +92,12 @@ def work_of(conn: "sa.Connection", home: Path | None, moment: datetime) -> "Work
     from nurture.pipeline import Edges, Work
 
     edges = Edges.of_environment(stack_environment(home))
-    return Work(conn, load_products(), load_sources(), edges, as_of=moment, at=moment)
+    return Work(conn, load_products(), load_sources(), edges, as_of=moment, at=moment, progress=_progress)
+
+
+def _progress(step: str, done: int, total: int) -> None:
+    if total >= 20_000 and sys.stderr.isatty():
+        typer.echo(f"\r{step}: {done:,} of {total:,}\033[K" + ("\n" if done == total else ""), err=True, nl=False)
 
 
 def products_of(work: "Work", product: str | None) -> list[str]:

@@ -25,6 +25,6 @@ class Crm(Protocol):
         """Return what sales did with contacts since a moment: crm_id and the times of each answer."""
         ...
 
-    def refusals_since(self, since: datetime) -> list[dict[str, Any]]:
-        """Return the contacts that changed since a moment and want no mail at all: crm_id, address, at."""
+    def refusals_since(self, since: datetime | None) -> list[dict[str, Any]]:
+        """Return the contacts that changed since a moment (None: ever) and want no mail: crm_id, address, at."""
         ...

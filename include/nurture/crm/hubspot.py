@@ -15,6 +15,7 @@ from nurture.answers import Refused, Unanswered
 VERSION = "2026-09"
 NOTE_TO_CONTACT = 202  # HubSpot's own association type
 PAGE = 100
+WALKED_AT_MOST = 10_000  # results of one search, however many pages: further ones are refused
 _SALES = ("nurture_sales_status", "nurture_sales_status_at", "nurture_return_reason")
 _DEAL = (
     "dealname", "amount", "deal_currency_code", "dealstage", "closedate", "createdate", "hs_is_closed",
@@ -84,13 +85,15 @@ class HubSpot:
         found = self._search("contacts", [changed], _SALES)
         return [row for row in map(_outcome, found) if row is not None]
 
-    def refusals_since(self, since: datetime) -> list[dict[str, Any]]:
-        """Return the contacts that changed since a moment and want no mail at all: crm_id, address, at.
+    def refusals_since(self, since: datetime | None) -> list[dict[str, Any]]:
+        """Return the contacts that changed since a moment (None: ever) and want no mail: crm_id, address, at.
 
         HubSpot's own property *Unsubscribed from all email*: a rep marks it, an import, or the contact. It does not say
         when: the contact's last change is the latest that it can have been.
         """
-        wanted = [("lastmodifieddate", "GTE", _milliseconds(since)), ("hs_email_optout", "EQ", "true")]
+        wanted = [("hs_email_optout", "EQ", "true")]
+        if since is not None:
+            wanted.append(("lastmodifieddate", "GTE", _milliseconds(since)))
         return [
             {
                 "crm_id": str(found["id"]), "address": found["properties"].get("email"),
@@ -115,12 +118,29 @@ class HubSpot:
     def _search(
         self, kind: str, wanted: list[tuple[str, str, str]], properties: tuple[str, ...]
     ) -> Iterator[dict[str, Any]]:
-        """Walk the pages of a search for what meets every (property, operator, value), oldest change first."""
+        """Walk the pages of a search for what meets every (property, operator, value), in the order of their ids.
+
+        A search that ends at its limit goes on in a new one behind the last id: ids, unlike moments, are never equal.
+        """
+        wanted, last = [*wanted, ("hs_object_id", "GT", "0")], ""
+        while last is not None:
+            wanted[-1] = ("hs_object_id", "GT", last or "0")
+            last = None
+            for number, found in enumerate(self._pages(kind, wanted, properties), start=1):
+                yield found
+                if number == WALKED_AT_MOST:
+                    last = str(found["id"])
+
+    def _pages(
+        self, kind: str, wanted: list[tuple[str, str, str]], properties: tuple[str, ...]
+    ) -> Iterator[dict[str, Any]]:
+        """Walk the pages of one search, up to its limit."""
         filters = [{"propertyName": name, "operator": operator, "value": value} for name, operator, value in wanted]
         asked: dict[str, Any] = {
-            "filterGroups": [{"filters": filters}], "properties": list(properties), "limit": PAGE
+            "filterGroups": [{"filters": filters}], "properties": list(properties), "limit": PAGE,
+            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
         }  # fmt: skip
-        while True:
+        for _ in range(WALKED_AT_MOST // PAGE):
             answer = self._call("POST", f"/crm/objects/{VERSION}/{kind}/search", asked)
             yield from answer.get("results", [])
             after = ((answer.get("paging") or {}).get("next") or {}).get("after")

@@ -88,6 +88,37 @@ class _Words:
         return found
 
 
+def unread(rows: Sequence[Row], readings: Readings) -> tuple[list[int], list[int]]:
+    """Return by what the rows are found again once a reading of their kanji is known: numbers, and places of rows."""
+    of_name: dict[int, list[int]] = {}
+    numbers: list[int] = []
+    places: list[int] = []
+    for at, row in enumerate(rows):
+        name = row.name
+        if name is None or name.script != "han" or name.forms:
+            continue
+        found = of_name.get(id(name))
+        if found is None:
+            found = of_name[id(name)] = [unread_block(*part) for part in _unread_parts(name, readings)]
+        numbers += found
+        places += [at] * len(found)
+    return numbers, places
+
+
+def unread_block(part: str, written: str) -> int:
+    """Return by what records are found of which nobody knows how this part of their names is read."""
+    return hashed("unread", part, written)
+
+
+def _unread_parts(name: Name, readings: Readings) -> list[tuple[str, str]]:
+    last, first = (name.last, name.first) if name.first else readings.split(name.key)
+    if first:
+        parts = [("last", last), ("first", first)]
+    else:  # any of these may be its surname
+        parts = [("last", name.key[:length]) for length in (1, 2, 3) if length < len(name.key)]
+    return [part for part in parts if not readings.of(*part)]
+
+
 def blocks_of(rows: Sequence[Row], readings: Readings) -> Blocks:
     """Return the blocks of the rows: exact keys, then what a name's spellings share within a company or a number."""
     words = _Words(readings)

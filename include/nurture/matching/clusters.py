@@ -210,6 +210,13 @@ def is_near(one: str, two: str) -> bool:
     return local == other and len(local) > 3 and OSA.distance(host, domain, score_cutoff=2) <= 2
 
 
+def have_two_mobiles(one: Collection[str], two: Collection[str]) -> bool:
+    """Tell whether these are two people's mobile numbers: none is in common, and none a slip of a digit away."""
+    if not one or not two:
+        return False
+    return not any(OSA.distance(number, other, score_cutoff=1) <= 1 for number, other in product(one, two))
+
+
 def have_two_desks(one: Collection[str], two: Collection[str]) -> bool:
     """Tell whether these are mailboxes of two at one domain, none of which is a slip of another's."""
     if any(is_near(mailbox, other) for mailbox, other in product(one, two)):

@@ -48,7 +48,12 @@ def assign(rows: Sequence[Row], known: Iterable[Evidence] = ()) -> tuple[dict[in
             tell(members, _most(owners) if owners else f"domain:{domain}")
         else:
             rest.append(members)
-    for members in sorted(rest, key=lambda all: (not all[0].corporate_number, not all[0].phone, all[0].record_id)):
+
+    def surest_first(members: list[Row]) -> tuple[bool, bool, bool, int]:
+        row = members[0]
+        return not row.corporate_number, not _by_phone(row, said), not row.phone, row.record_id
+
+    for members in sorted(rest, key=surest_first):
         row = members[0]
         if row.domain:
             tell(members, aliases[row.domain])
@@ -80,10 +85,8 @@ def _by_keys(row: Row, said: dict[tuple[str, str], Counter[str]]) -> str:
         return _one(phoned) if phoned and sum(phoned.values()) > 1 else ""
     if not named:
         # A name nobody else bears: a slip of a company's that has this switchboard, else a company of its own.
-        if phoned and (account := _one(phoned)) and sum(phoned.values()) > 2:
-            return account
-        return ""
-    if account := _one(named):
+        return _by_phone(row, said)
+    if (account := _one(named)) and not _is_former(row.company, account, said):
         return account
     likely = {account for account, count in named.items() if count >= _SMALL * sum(named.values())}
     for kind, value in (("phone", row.phone), ("place", f"{row.company}@{row.place}")):
@@ -93,6 +96,21 @@ def _by_keys(row: Row, said: dict[tuple[str, str], Counter[str]]) -> str:
             if agreeing and (account := _one(agreeing)):
                 return account
     return f"company:{row.company}@{row.place}" if row.place else f"company:{row.company}"
+
+
+def _is_former(company: str, account: str, said: dict[tuple[str, str], Counter[str]]) -> bool:
+    """Tell whether so few of a company's records bear a name that it is somebody's former employer's.
+
+    A name in Latin letters may be how the company writes its own abroad.
+    """
+    size = said.get(("account", account), Counter())[account]
+    return not company.isascii() and said["company", company][account] <= _SMALL * size
+
+
+def _by_phone(row: Row, said: dict[tuple[str, str], Counter[str]]) -> str:
+    """Return the account that several records show to have the row's switchboard, or ''."""
+    phoned = said.get(("phone", row.phone)) if row.phone else None
+    return _one(phoned) if phoned and sum(phoned.values()) > 2 else ""
 
 
 def _one(counts: Counter[str]) -> str:

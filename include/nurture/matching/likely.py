@@ -1,6 +1,6 @@
 """Likely pairs: of the many that share a block, those whose names can be one person's; the rest costs nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from rapidfuzz import process
@@ -14,11 +14,44 @@ from nurture.matching.names import Agreement, Name
 Pairs = list[tuple[int, int]]
 
 
-def likely(people: People, rows: Sequence[Row], blocks: Blocks) -> Pairs:
-    """Return pairs of records of two people each, whose names do not part them, each pair of people once."""
+def likely(people: People, rows: Sequence[Row], blocks: Blocks, again: Collection[int] = ()) -> Pairs:
+    """Return pairs of records of two people each, whose names do not part them, each pair of people once.
+
+    Two known people were compared when the later of them came. They are again where both are likely to be one with
+    somebody new, who may bridge what was not joined or show that it is two. A record that is judged `again` is new.
+    """
     places = {row.record_id: at for at, row in enumerate(rows)}
     roots = np.array([places[people.of(row.record_id).root] for row in rows], dtype=np.int64)
     one, two = pairs_of(blocks, roots)
+    may_be_one = _names_of(people, rows)
+    concerned = _new_people(rows, roots, again)
+    here = concerned[roots[one]] | concerned[roots[two]]
+    kept = may_be_one(one, two, here)
+    concerned[roots[one[kept]]] = concerned[roots[two[kept]]] = True
+    kept |= may_be_one(one, two, concerned[roots[one]] & concerned[roots[two]] & ~here)
+    ids = np.array([row.record_id for row in rows], dtype=np.int64)
+    one, two = ids[one[kept]], ids[two[kept]]
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    order = np.lexsort((high, low))
+    return list(zip(low[order].tolist(), high[order].tolist(), strict=True))
+
+
+def _new_people(rows: Sequence[Row], roots: np.ndarray, again: Collection[int]) -> np.ndarray:
+    """Tell of each row whether it stands for a person who has a new record, or who was parted from others."""
+    found = np.zeros(len(rows), dtype=bool)
+    of_lead: dict[int, int] = {}
+    for row, root in zip(rows, roots.tolist(), strict=True):
+        if row.lead_id is None or row.record_id in again:
+            found[root] = True
+        elif (first := of_lead.setdefault(row.lead_id, root)) != root:
+            found[root] = found[first] = True
+    return found
+
+
+def _names_of(
+    people: People, rows: Sequence[Row]
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:  # fmt: skip
+    """Return what tells of pairs of rows, of those that are asked, whether their names do not part them."""
     names: list[Name] = []
     numbers: dict[int, int] = {}
     of_row = np.full(len(rows), -1, dtype=np.int64)
@@ -28,21 +61,19 @@ def likely(people: People, rows: Sequence[Row], blocks: Blocks) -> Pairs:
             if number == len(names):
                 names.append(row.name)
             of_row[at] = number
-    left, right = of_row[one], of_row[two]
-    differ = np.flatnonzero((left >= 0) & (right >= 0) & (left != right))
-    packed = np.minimum(left, right)[differ] * len(names) + np.maximum(left, right)[differ]
-    distinct, back = np.unique(packed, return_inverse=True)
-    kept = np.ones(len(one), dtype=bool)
     vouched = np.array([people.of(row.record_id).is_vouched for row in rows], dtype=bool)
-    kept[differ] = _can_be_one(names, distinct // max(1, len(names)), distinct % max(1, len(names)), people.compare)[
-        back
-    ]
-    kept |= vouched[one] | vouched[two]  # of whom a person said that he bears two names
-    ids = np.array([row.record_id for row in rows], dtype=np.int64)
-    one, two = ids[one[kept]], ids[two[kept]]
-    low, high = np.minimum(one, two), np.maximum(one, two)
-    order = np.lexsort((high, low))
-    return list(zip(low[order].tolist(), high[order].tolist(), strict=True))
+
+    def may_be_one(one: np.ndarray, two: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        left, right = of_row[one], of_row[two]
+        kept = asked.copy()
+        differ = np.flatnonzero(asked & (left >= 0) & (right >= 0) & (left != right))
+        packed = np.minimum(left, right)[differ] * len(names) + np.maximum(left, right)[differ]
+        distinct, back = np.unique(packed, return_inverse=True)
+        low, high = distinct // max(1, len(names)), distinct % max(1, len(names))
+        kept[differ] = _can_be_one(names, low, high, people.compare)[back]
+        return kept | (asked & (vouched[one] | vouched[two]))  # of whom a person said that he bears two names
+
+    return may_be_one
 
 
 def _can_be_one(

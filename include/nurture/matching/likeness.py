@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import combinations
 from typing import NamedTuple
 
-from nurture.matching.clusters import Cluster, Doubt, Edge, People, have_two_desks, is_near, join
+from nurture.matching.clusters import Cluster, Doubt, Edge, People, have_two_desks, have_two_mobiles, is_near, join
 from nurture.matching.likely import Pairs
 from nurture.matching.names import Agreement
 from nurture.matching.rarity import Rarity
@@ -95,11 +95,13 @@ def look(people: People, one: Cluster, two: Cluster) -> Look | None:
             for a in one_mailboxes for b in two_mailboxes
         ),
         two_desks=have_two_desks(one_mailboxes, two_mailboxes),
-        two_mobiles=bool(one_mobiles and two_mobiles and not mobiles),
+        two_mobiles=not mobiles and have_two_mobiles(one_mobiles, two_mobiles),
         two_mailboxes=bool(one_mailboxes and two_mailboxes and not one_mailboxes & two_mailboxes),
         namesakes=min(
             (
-                people.rarity.namesakes(name, one.accounts & two.accounts, people.readings)
+                people.rarity.namesakes(
+                    name, one.accounts & two.accounts, people.readings, len(one.records) + len(two.records)
+                )
                 for name in one.names | two.names
             ),
             default=1.0,
@@ -113,7 +115,7 @@ def _are_two_companies(rarity: Rarity, one: str, two: str) -> bool:
     return len(hosts) > 1 and all(rarity.size(f"domain:{host}") > 2 for host in hosts)
 
 
-_WEIGHTS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "renamed": 11.0}
+LIKENESS = {"mailbox_slip": 12.0, "name_company": 9.0, "initial_company": 6.0, "renamed": 11.0}  # weight by rule
 
 
 def join_by_likeness(looks: Looks, pairs: Pairs, edges: list[Edge]) -> None:
@@ -150,7 +152,7 @@ def _join_once(
         looked = looks.of(one, two)
         if looked is None or not (rule := looked.rule()):
             continue
-        weight = _WEIGHTS[rule] + looked.agreement + looked.same_company + looked.same_phone
+        weight = LIKENESS[rule] + looked.agreement + looked.same_company + looked.same_phone
         found.append((weight, a, b, rule))
         if rule.endswith("_company"):
             alike.setdefault(roots[0], set()).add(roots[1])

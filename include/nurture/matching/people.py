@@ -8,7 +8,7 @@ from nurture.matching.blocks import Blocks
 from nurture.matching.candidates import Row, learn, local_words
 from nurture.matching.clusters import Cluster, Doubt, Edge, People, fits, join
 from nurture.matching.likely import likely
-from nurture.matching.likeness import REVIEWS_PER_1000, Looks, doubtful, join_by_likeness, worth_asking
+from nurture.matching.likeness import LIKENESS, REVIEWS_PER_1000, Looks, doubtful, join_by_likeness, worth_asking
 from nurture.matching.names import Agreement, Name, compare, is_read_so
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings, canonical
@@ -24,7 +24,7 @@ class Decision(NamedTuple):
     edges: list[Edge]
     doubts: list[Doubt]
     shared: set[tuple[str, str]]  # kind, value
-    judged_again: set[int]  # leads that were made while a key of theirs looked like one person's
+    judged_again: set[int]  # leads of which this batch has shown that they may be several people
 
 
 def learn_from(rows: Iterable[Row], readings: Readings, rarity: Rarity) -> None:
@@ -47,26 +47,32 @@ def decide(
     same: Collection[tuple[int, int]] = (),
     asked: Collection[tuple[int, int]] = (),
     known_shared: Collection[tuple[str, str]] = (),
+    again: Collection[int] = (),
     held: Callable[[list[int]], Iterable[tuple[int, int, str]]] = lambda _: (),
 ) -> Decision:
     """Return the people of these records; rows of one lead or of one key are one from the beginning.
 
     `blocks` are the rows' own; `apart` are pairs of records that a person has said apart, `same` those said to be one
-    person's, `asked` all that somebody was asked about. `known_shared` are keys that several people had before, and
-    `held` returns by which records and rules the leads of these records were joined: a lead is judged again when a key
-    that joined it turns out to be shared. The new rows, which have no lead, are to have been learned from.
+    person's, `asked` all that somebody was asked about. `known_shared` are keys that several people had before, `again`
+    are known records that are judged as if they were new, and `held` returns by which records and rules the leads of
+    these records were joined: a lead is judged again when a key that joined it turns out to be shared, or when likeness
+    joined it to somebody whom the key of a new record contradicts. The new rows, which have no lead, are to have been
+    learned from.
     """
     apart = set(apart)
     people = People(rows, apart, readings, rarity)
     edges: list[Edge] = []
     doubts: list[Doubt] = []
-    keyed, people.shared = _by_keys(rows, readings)
-    again = _judged_again(rows, people.shared)
-    for edge in _given(rows, again):
+    keyed, people.shared = _by_keys(rows, readings, again)
+    contradicted = _contradicted(rows, keyed, people)
+    judged_again = _judged_again(rows, people.shared) | contradicted
+    for edge in _given(rows, judged_again):
         join(people, edge, edges, vetoed=False)
-    if again:
-        by_record = {row.record_id: row for row in rows if row.lead_id in again}
+    if judged_again:
+        by_record = {row.record_id: row for row in rows if row.lead_id in judged_again}
         for one, two, rule in held(list(by_record)):
+            if rule in LIKENESS and by_record[one].lead_id in contradicted:
+                continue
             if (rule, getattr(by_record[one], rule, "")) not in people.shared:
                 join(people, Edge(100, one, two, "lead"), edges, vetoed=False)
     people.shared |= set(known_shared)
@@ -74,12 +80,12 @@ def decide(
         people.vouch(one, two)
     for edge in sorted([*keyed, *_by_crm_ids(rows)], key=lambda edge: (-edge.weight, edge.one, edge.two)):
         join(people, edge, edges, doubts=doubts)
-    pairs = likely(people, rows, blocks)
+    pairs = likely(people, rows, blocks, again)
     looks = Looks(people)
     join_by_likeness(looks, pairs, edges)
     doubts += doubtful(looks, pairs)
     questions = worth_asking(people, doubts, asked, rarity.records * REVIEWS_PER_1000 // 1000)
-    return Decision(people.all(), edges, questions, people.shared, again)
+    return Decision(people.all(), edges, questions, people.shared, judged_again)
 
 
 def _judged_again(rows: Sequence[Row], shared: Collection[tuple[str, str]]) -> set[int]:
@@ -92,6 +98,31 @@ def _judged_again(rows: Sequence[Row], shared: Collection[tuple[str, str]]) -> s
                 if (row.lead_id, *key) in seen:
                     found.add(row.lead_id)
                 seen.add((row.lead_id, *key))
+    return found
+
+
+def _contradicted(rows: Sequence[Row], keyed: Sequence[Edge], people: People) -> set[int]:
+    """Return the leads whom a key would join to somebody of the same name, if they bore no other name as well."""
+    leads: dict[int, set[Name]] = {}
+    named: dict[int, tuple[int | None, Name]] = {}
+    for row in rows:
+        if row.name is not None:
+            named[row.record_id] = (row.lead_id, row.name)
+            if row.lead_id is not None:
+                leads.setdefault(row.lead_id, set()).add(row.name)
+    found: set[int] = set()
+    for edge in keyed if leads else ():
+        if edge.one not in named or edge.two not in named:
+            continue
+        (one, name), (two, other) = named[edge.one], named[edge.two]
+        names = {name} if one is None else leads[one]
+        others = {other} if two is None else leads[two]
+        if (one is not None and one == two) or len(names) == 1 == len(others):
+            continue
+        if people.compare(name, other) < Agreement.UNKNOWN:
+            continue
+        if any(people.compare(a, b) == Agreement.CONFLICT for a in names for b in others):
+            found |= {lead for lead, borne in ((one, names), (two, others)) if lead is not None and len(borne) > 1}
     return found
 
 
@@ -120,10 +151,13 @@ def _by_crm_ids(rows: Sequence[Row]) -> Iterator[Edge]:
                 yield Edge(_CRM_ID, first if one == row.record_id else one, row.record_id, "crm_id")
 
 
-def _by_keys(rows: Sequence[Row], readings: Readings) -> tuple[list[Edge], set[tuple[str, str]]]:
+def _by_keys(
+    rows: Sequence[Row], readings: Readings, again: Collection[int]
+) -> tuple[list[Edge], set[tuple[str, str]]]:  # fmt: skip
     """Return the edges of mailboxes and mobile numbers, and those keys that several people share.
 
-    A key that no new row has was judged when the last that has it came, and of its rows not all may be here.
+    A key that no row has that is judged now was judged when the last that has it came, and of its rows not all may be
+    here.
     """
     edges: list[Edge] = []
     shared: set[tuple[str, str]] = set()
@@ -133,7 +167,7 @@ def _by_keys(rows: Sequence[Row], readings: Readings) -> tuple[list[Edge], set[t
             if value := getattr(row, kind):
                 groups.setdefault(value, []).append(row)
         for value, members in groups.items():
-            if len(members) == 1 or all(row.lead_id is not None for row in members):
+            if len(members) == 1 or all(row.lead_id is not None and row.record_id not in again for row in members):
                 continue
             holders = _holders(members, value if kind == "mailbox" else "", readings)
             if len(holders) > MOST_NAMES:

@@ -14,17 +14,20 @@ _EVERYBODY = ("all", "")
 class Rarity:
     """Counts of the parts of names, and of the records of companies."""
 
-    def __init__(self, counts: Iterable[tuple[str, str, int]] = (), sizes: Iterable[tuple[str, int]] = ()) -> None:
-        """Begin with what earlier records bear: (part, written, count), and accounts with all their records."""
+    def __init__(self) -> None:
+        """Begin with nothing known."""
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._sizes: Counter[str] = Counter(dict(sizes))
+        self._sizes: Counter[str] = Counter()
         self._learned: Counter[tuple[str, str]] = Counter()
-        self.know(counts)
 
     def know(self, counts: Iterable[tuple[str, str, int]]) -> None:
         """Add how often earlier records bear other parts."""
         for part, written, count in counts:
             self._counts[part, written] += count
+
+    def know_sizes(self, sizes: Iterable[tuple[str, int]]) -> None:
+        """Take in how many records companies have, all of them."""
+        self._sizes.update(dict(sizes))
 
     def learn(self, name: Name, times: int) -> None:
         """Count so many records of one name."""
@@ -45,8 +48,11 @@ class Rarity:
         """Return how many records a company has, 0 for one that no record at hand is of."""
         return self._sizes[account]
 
-    def namesakes(self, name: Name, accounts: Iterable[str], readings: Readings) -> float:
-        """Return how many records of other people with this name the companies can be expected to have."""
+    def namesakes(self, name: Name, accounts: Iterable[str], readings: Readings, own: int = 0) -> float:
+        """Return how many records of other people with this name the companies can be expected to have.
+
+        So many as are `own` of the records that bear it do not tell of others: they are those that are compared.
+        """
         total = self._counts[_EVERYBODY] or 1
         parts = _parts(name)
         if not parts and name.script == "han":
@@ -57,7 +63,9 @@ class Rarity:
         share = 1.0
         for part, written in parts:
             share *= (
-                _AN_INITIAL if len(written) == 1 and part == "word" else max(1, self._counts[part, written]) / total
+                _AN_INITIAL
+                if len(written) == 1 and part == "word"
+                else max(1, self._counts[part, written] - own) / total
             )
         return max((self._sizes[account] for account in accounts), default=1) * share
 

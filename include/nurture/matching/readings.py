@@ -80,16 +80,21 @@ class Readings:
         """Return what was learned since the beginning, for keeping."""
         return [(*key, count) for key, count in self._learned.items()]
 
+    def newly_known(self) -> list[tuple[str, str]]:
+        """Return the parts, (part, written), of which nothing was known well before what was learned here."""
+        before: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for (part, written, reading), count in self._learned.items():
+            before[part, written][reading] = self._counts[part, written][reading] - count
+        for key, counts in before.items():
+            for reading, count in self._counts[key].items():
+                counts.setdefault(reading, count)
+        return [key for key, counts in before.items() if self.of(*key) and not _well_known(counts)]
+
     def of(self, part: str, written: str) -> list[str]:
         """Return the readings that are known well, the commonest first; none where the data do not say."""
         known = self._known.get((part, written))
         if known is None:
-            known = []
-            if counts := self._counts.get((part, written)):
-                total = counts.total()
-                likely = counts.most_common(MOST_READINGS)
-                known = [reading for reading, count in likely if count >= ENOUGH and count * 6 >= total]
-            self._known[part, written] = known
+            known = self._known[part, written] = _well_known(self._counts.get((part, written)))
         return known
 
     def split(self, full: str) -> tuple[str, str]:
@@ -98,3 +103,10 @@ class Readings:
             if length < len(full) and self.of("last", full[:length]):
                 return full[:length], full[length:]
         return "", ""
+
+
+def _well_known(counts: Counter[str] | None) -> list[str]:
+    if not counts:
+        return []
+    total = counts.total()
+    return [reading for reading, count in counts.most_common(MOST_READINGS) if count >= ENOUGH and count * 6 >= total]

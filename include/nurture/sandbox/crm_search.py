@@ -9,6 +9,7 @@ from nurture.sandbox.store import Store
 
 MOST_FILTER_GROUPS = 6
 MOST_RESULTS = 200
+MOST_WALKED = 10_000  # results of one search over all its pages
 Held = dict[str, str | None]
 
 
@@ -23,6 +24,8 @@ def search(store: Store, object_type: str, asked: Any) -> dict[str, Any]:
     if not isinstance(size, int) or not 0 < size <= MOST_RESULTS:
         raise Invalid(f"limit must be from 1 to {MOST_RESULTS}")
     start = int(asked.get("after") or 0)
+    if start + size > MOST_WALKED:
+        raise Invalid(f"a search gives at most {MOST_WALKED} results")
     tests = [[_test(each) for each in group.get("filters") or []] for group in groups]
     rows = [
         (all_properties(row), row)

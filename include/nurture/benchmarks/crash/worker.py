@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +76,8 @@ class Watch:
 
     def __init__(self, engine: sa.Engine, strike: Strike | None) -> None:
         """Watch an engine's connections."""
-        self._strike, self._seen, self._committed = strike, 0, 0.0
+        self._strike, self._seen = strike, 0
+        self._is_claimed, self._committed = False, deque[float]()  # when, of the claims whose call has not begun
         self._connection: Any = None
         self.windows: list[float] = []  # seconds from a claim's commit to its call (N4's window)
         event.listen(engine, "connect", self._connected)
@@ -87,7 +89,7 @@ class Watch:
         """Return a send function that is watched."""
 
         def watched(body: dict[str, Any]) -> str:
-            self.windows.append(time.monotonic() - self._committed)
+            self.windows.append(time.monotonic() - self._committed.popleft())
             self._at("after commit")
             given = send(body)
             self._at("before recording")
@@ -99,12 +101,16 @@ class Watch:
         self._connection = connection
 
     def _has_committed(self, _: Any) -> None:
-        self._committed = time.monotonic()
+        if self._is_claimed:
+            self._is_claimed = False
+            self._committed.append(time.monotonic())
 
     def _before(self, _conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
         self._around_statement(BEFORE, statement)
 
-    def _after(self, _conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def _after(self, _conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if f"execute {db.often_name(db.statements('dispatch').open_request)}" in statement:
+            self._is_claimed = cursor.rowcount > 0
         self._around_statement(AFTER, statement)
 
     def _around_statement(self, points: dict[str, str], statement: str) -> None:
