@@ -8,11 +8,17 @@ truncate audience;
 
 -- name: allow_memory
 -- A condition's sets are hashed whole: beyond work_mem a set under `any` or `none` would be searched for each lead.
--- 256 MB hold about four million ids. Where a page costs more than a look at its row, the signals of a window are
--- read page by page and not one by one, in two thirds of the time. The transaction's end gives both back.
-select
-    set_config('work_mem', '256MB', true),
-    set_config('random_page_cost', '4', true);
+-- 256 MB hold about four million ids; the transaction's end gives it back.
+select set_config('work_mem', '256MB', true);
+
+-- name: read_by_page
+-- Of everybody the signals of a window are read page by page and not one by one, in two thirds of the time: the planner
+-- does so where a page costs more than the stack's 1.1.
+select set_config('random_page_cost', '4', true);
+
+-- name: read_as_before
+-- What follows looks up few.
+reset random_page_cost;
 
 -- name: create_few
 -- Of whom a refresh has to look at, those whom nothing in their own row excludes: every id of each person.

@@ -1,9 +1,10 @@
 -- name: create_to_score
--- Whom this rescoring concerns, and the fit that the product's rules give each.
-create temporary table if not exists to_score (
-    lead_id bigint primary key,
-    fit integer not null default 0
-) on commit delete rows;
+-- Whom this rescoring concerns.
+create temporary table if not exists to_score (lead_id bigint primary key) on commit delete rows;
+
+-- name: create_fits
+-- The points that each rule of fit gives: rows that are added cost a fifth of an update of as many.
+create temporary table if not exists fits (lead_id bigint not null, points integer not null) on commit delete rows;
 
 -- name: everybody
 -- A full run concerns every lead that is somebody's own.
@@ -30,10 +31,12 @@ where
 
 -- name: add_fit
 -- The audience of a fit rule gets its points.
-update to_score
-set fit = to_score.fit + %(points)s::integer
-from audience
-where to_score.lead_id = audience.lead_id;
+insert into fits (lead_id, points)
+select
+    to_score.lead_id,
+    %(points)s::integer
+from to_score
+inner join audience on to_score.lead_id = audience.lead_id;
 
 -- name: score_leads
 -- Engagement: points accrue by day (count × points, at most per_day), halve every half-life in whole days, never
@@ -50,76 +53,103 @@ with rules as (
     from jsonb_array_elements(%(rules)s::jsonb) with ordinality as listed (rule, position)
 ),
 
-matched as (
+concerned as (
     select
-        to_score.lead_id,
-        signals.day,
-        signals.count,
+        lead_now.lead_id,
+        to_score.lead_id as person_id
+    from to_score
+    inner join lead_now on to_score.lead_id = lead_now.current_lead_id
+),
+
+-- There are few things that one can do: the rule of each is looked for once, not once a signal. One word for each, for
+-- of three that must agree the planner expects a handful of rows, and then compares each day with each.
+acts as materialized (
+    select
+        done.kind || ' ' || done.mail_type || ' ' || done.subject as act,
+        done.since,
         (
             select rules.position
             from rules
             where
-                rules.kind = signals.kind
-                and (rules.mail_type is null or rules.mail_type = signals.mail_type)
-                and (rules.subject is null or signals.subject like rules.subject)
+                rules.kind = done.kind
+                and (rules.mail_type is null or rules.mail_type = done.mail_type)
+                and (rules.subject is null or done.subject like rules.subject)
             order by rules.position
             limit 1
         ) as position
-    from to_score
-    inner join lead_now on to_score.lead_id = lead_now.current_lead_id
-    inner join signals on lead_now.lead_id = signals.lead_id
-    where
-        signals.product = %(product)s::text
-        and signals.day <= (%(as_of)s::timestamptz at time zone %(zone)s::text)::date
+    from (
+        select
+            signals.kind,
+            signals.mail_type,
+            signals.subject,
+            min(signals.day) as since
+        from concerned
+        inner join signals on concerned.lead_id = signals.lead_id
+        where
+            signals.product = %(product)s::text
+            and signals.day <= (%(as_of)s::timestamptz at time zone %(zone)s::text)::date
+        group by signals.kind, signals.mail_type, signals.subject
+    ) as done
 ),
 
 by_day as (
     select
-        matched.lead_id,
-        matched.position,
-        matched.day,
-        least(sum(matched.count) * rules.points, rules.per_day) as points
-    from matched
-    inner join rules on matched.position = rules.position
-    group by matched.lead_id, matched.position, matched.day, rules.points, rules.per_day
+        concerned.person_id,
+        acts.position,
+        signals.day,
+        sum(signals.count) as count
+    from concerned
+    inner join signals on concerned.lead_id = signals.lead_id
+    inner join acts on signals.kind || ' ' || signals.mail_type || ' ' || signals.subject = acts.act
+    where
+        signals.product = %(product)s::text
+        and signals.day <= (%(as_of)s::timestamptz at time zone %(zone)s::text)::date
+        and acts.position is not null
+    group by concerned.person_id, acts.position, signals.day
 ),
 
-factors as (
+factors as materialized (
     select
-        days.day,
-        power(
-            0.5::numeric,
-            ((%(as_of)s::timestamptz at time zone %(zone)s::text)::date - days.day)::numeric
-            / %(half_life_days)s::numeric
-        ) as factor
-    from (select distinct by_day.day from by_day) as days
+        today.day - days.ago as day,
+        power(0.5::numeric, days.ago::numeric / %(half_life_days)s::numeric) as factor
+    from (select (%(as_of)s::timestamptz at time zone %(zone)s::text)::date as day) as today
+    cross join lateral generate_series(0, today.day - (select min(acts.since) from acts)) as days (ago)
 ),
 
 by_rule as (
     select
-        by_day.lead_id,
-        least(sum(by_day.points * factors.factor), rules.at_most) as points
+        by_day.person_id,
+        least(sum(least(by_day.count * rules.points, rules.per_day) * factors.factor), rules.at_most) as points
     from by_day
     inner join factors on by_day.day = factors.day
     inner join rules on by_day.position = rules.position
-    group by by_day.lead_id, by_day.position, rules.at_most
+    group by by_day.person_id, by_day.position, rules.at_most
 ),
 
 engagements as (
     select
-        by_rule.lead_id,
+        by_rule.person_id,
         round(sum(by_rule.points))::integer as engagement
     from by_rule
-    group by by_rule.lead_id
+    group by by_rule.person_id
+),
+
+fit as (
+    select
+        fits.lead_id,
+        sum(fits.points)::integer as points
+    from fits
+    group by fits.lead_id
 ),
 
 scored as (
     select
         to_score.lead_id,
-        to_score.fit,
+        coalesce(fit.points, 0) as fit,
         coalesce(engagements.engagement, 0) as engagement
     from to_score
-    left join engagements on to_score.lead_id = engagements.lead_id
+    left join fit on to_score.lead_id = fit.lead_id
+    left join engagements on to_score.lead_id = engagements.person_id
 )
 
 insert into scores (product, lead_id, scored_at, fit, engagement, definition_hash, recheck_at)

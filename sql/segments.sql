@@ -1,6 +1,8 @@
 -- name: enter
--- One refresh of a product at a time: a row that it alone can write need not be asked for when it is written.
-select pg_advisory_xact_lock(7310006, hashtext(%(product)s::text));
+-- One refresh of a product at a time: a row that it alone can write need not be asked for when it is written. A play
+-- writes to a twin of the table, and waits for nobody.
+select pg_advisory_xact_lock(7310006, hashtext(%(product)s::text))
+where to_regclass('segment_members') = to_regclass('nurture.segment_members');
 
 -- name: refresh
 -- Make membership equal to the audience, among everybody or those who were touched: add who joined, close who left.

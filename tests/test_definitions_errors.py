@@ -241,6 +241,17 @@ def test_a_segment_is_not_called_as_a_scenario(include: Path, product: Path):
     assert "segments.document_follow_up: 'document_follow_up' is a scenario already" in one_problem(include)
 
 
+def test_nothing_follows_from_a_product_page_that_cannot_be_read(include: Path, product: Path):
+    change(
+        product / "scenarios/document_follow_up.yaml",
+        "audience:\n  all:\n",
+        "audience:\n  all:\n    - {segment: evaluating}\n",
+    )
+    line = change(product / "product.yaml", "product: cloud_backup", "product: [cloud_backup")
+    message = "not readable as YAML: did not find expected ',' or ']'"
+    assert one_problem(include) == f"include/products/cloud_backup/product.yaml:{line + 1}: {message}"
+
+
 def test_segments_that_lead_back_to_themselves_are_refused(include: Path, product: Path):
     change(
         product / "product.yaml", "  evaluating:\n    all:\n", "  evaluating:\n    all:\n      - {segment: learning}\n"

@@ -229,6 +229,12 @@ def test_a_derived_text_breaks_a_long_paragraph_at_its_sentences():
     assert text.count("長い文です。") == 100
 
 
+def test_a_derived_text_keeps_the_lines_of_a_list_below_their_item():
+    product = with_email("<ol><li>回数<br />一年分を数えます。</li><li>割合</li></ol><ul><li>表<br />三か月</li></ul>")
+    text = render(product, "trial").text
+    assert "  1. 回数\n     一年分を数えます。\n  2. 割合\n\n  * 表\n    三か月\n" in text
+
+
 def test_an_unknown_email_is_told_with_the_nearest():
     with pytest.raises(Problem, match="has no email 'restore_dril': did you mean 'restore_drill'"):
         render(sample("cloud_backup"), "restore_dril")

@@ -4,8 +4,9 @@ import pytest
 import sqlalchemy as sa
 from builders import DAY, NOON, everything, insert, lead, product, rows, scenario
 
-from nurture import predicates, segments
+from nurture import db, predicates, segments
 from nurture.definitions.products import Product
+from nurture.twins import twins
 
 CLICKERS = {"clicked": True, "within": "30 days"}
 WARM = product(segments={"warm": CLICKERS})
@@ -126,3 +127,16 @@ def test_an_audience_is_the_segment_of_its_scenarios_name(conn: sa.Connection):
     assert asked.scenarios["follow_up"].audience == scenario().audience
     segments.refresh(conn, asked, NOON)
     assert rows(conn, OF, segment="follow_up") == [(one, NOON, None)]
+
+
+def test_a_refresh_is_alone_with_its_product_and_a_play_keeps_nobody_waiting(conn: sa.Connection):
+    def enter() -> int:
+        db.run(conn, db.statements("segments").enter, product="backup")
+        return conn.exec_driver_sql(
+            "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+        ).scalar_one()
+
+    assert enter() == 1
+    conn.rollback()
+    with twins(conn, NOON, ["backup"], DAY):
+        assert enter() == 0

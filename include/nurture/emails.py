@@ -41,6 +41,7 @@ _TAG = re.compile(rf"-(?P<mark>[a-z0-9]+)_(?P<value>{'|'.join(VALUES)})_(?P<form
 _HREF = re.compile(r'(<a\b[^>]*?\shref=")([^"]*)(")', re.IGNORECASE)
 _TEXT_URL = re.compile(r"https?://[^\s<>\"'()（）「」『』【】、。]+")
 _MJML_LEFT = re.compile(r"<(mj-?[\w-]*)[\s>/]")  # mrml hands through what it does not know
+_ITEM = re.compile(r"^( *(?:\*|\d+\.) )(.+(?:\n(?! *(?:\*|\d+\.) ).+)+)", re.MULTILINE)  # of a list, of several lines
 _LINE_BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
@@ -312,7 +313,7 @@ def _tagged_href(href: str, product: Product, email: str, mark: str) -> str:
 
 
 def _text_of(page: str, mark: str) -> str:
-    """Derive the plain text from the HTML: without images, emphasis and wrapping."""
+    """Derive the plain text from the HTML: without images, emphasis and wrapping; an item's lines stand below it."""
     reader = html2text.HTML2Text(bodywidth=0)
     reader.ignore_images = reader.ignore_emphasis = reader.ignore_tables = True
     # As words, tags pass html2text's escaping untouched.
@@ -320,5 +321,6 @@ def _text_of(page: str, mark: str) -> str:
     text = reader.handle(re.sub(r"</(t[dh])>", r" </\1>", held))  # a row's cells are words apart
     text = re.sub(r"\[([^]\n]+)\]\((\S+)\)", r"\1\n\2", text)  # a link is its words, and below them where it leads
     text = re.sub(rf"{mark}X([a-zZ]+)X{mark}", lambda tag: f"-{mark}_{tag[1].replace('Z', '_')}_raw-", text)
+    text = _ITEM.sub(lambda item: item[1] + item[2].replace("\n", "\n" + " " * len(item[1])), text)
     lines = (line if len(line.encode()) < LONG_LINE else line.replace("。", "。\n") for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines))

@@ -65,8 +65,11 @@ def fill_audience(
         db.run(conn, sql.allow_memory)
         if touched:
             _fill_few(conn, in_full(condition, product.target), product, as_of)
+        else:
+            db.run(conn, sql.read_by_page)
         query = audience(condition, product, as_of, few=touched)
         conn.execute(sa.insert(_audience).from_select(["lead_id"], query))
+        db.run(conn, sql.read_as_before)
 
 
 def _fill_few(conn: sa.Connection, asked: c.Condition, product: Product, as_of: datetime) -> None:

@@ -32,6 +32,7 @@ def rescore(
     leads = db.run(conn, sql.size).scalar_one()
     changed = 0
     if leads:
+        db.run(conn, sql.create_fits)
         for rule in product.scoring.fit:
             fill_audience(conn, rule.when, product, as_of)
             db.run(conn, sql.add_fit, points=rule.points)

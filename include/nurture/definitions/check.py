@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nurture.collecting import without_collecting
-from nurture.definitions import changes, plan_lints
+from nurture.definitions import changes, forms, plan_lints
 from nurture.definitions.load import (
     EMAIL_PARTS,
     Shared,
@@ -94,8 +94,11 @@ def check(
     except BrokenDefinition as broken:
         checked.problems += broken.problems
         return checked
+    known: set[str] = set()
     try:
-        checked.sources = len(load_sources(root))
+        sources = load_sources(root)
+        checked.sources = len(sources)
+        known = {form for source in sources.values() for form in forms.of_source(source)}
     except BrokenDefinition as broken:
         checked.problems += broken.problems if product is None else []
     try:
@@ -106,7 +109,7 @@ def check(
     if product is not None and product not in folders:
         raise Problem(f"there is no product {product!r}: {instead(product, folders)}")
     asked = [folder for name, folder in folders.items() if product in (None, name)]
-    for looked in spread(partial(_look, shared, proofread), asked):
+    for looked in spread(partial(_look, shared, proofread, frozenset(known)), asked):
         checked.problems += looked.problems
         checked.warnings += looked.warnings
         loaded = looked.product
@@ -135,7 +138,7 @@ class _Looked:
     notes: list[str] = field(default_factory=list)
 
 
-def _look(shared: Shared, proofread: Proofread, folder: Path) -> _Looked:
+def _look(shared: Shared, proofread: Proofread, known_forms: frozenset[str], folder: Path) -> _Looked:
     """Read a product's folder with its mails."""
     root = shared.root
     loaded, broken, pages = read_product(folder, shared)
@@ -148,6 +151,7 @@ def _look(shared: Shared, proofread: Proofread, folder: Path) -> _Looked:
             (looked.warnings if is_warning else looked.problems).append(problem)
     if looked.product is not None:
         looked.problems += unreachable(loaded, pages)
+        looked.warnings += forms.misspelt(loaded, pages, known_forms)
         looked.notes += _unsent(loaded, folder, root)
     return looked
 

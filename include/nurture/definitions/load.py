@@ -100,12 +100,12 @@ def read_product(folder: Path, shared: Shared) -> Reading:
     root = shared.root
     problems: list[DefinitionProblem] = []
     product, page = _read(folder / "product.yaml", root, Product, problems)
-    data = page.data if page is not None and isinstance(page.data, dict) else {}
-    segments = data.get("segments")
+    data = page.data if page is not None and isinstance(page.data, dict) else None
+    segments = data.get("segments") if data is not None else None
     names = Names(
         emails={file.stem for file in (folder / "emails").glob("*") if file.suffix in EMAIL_PARTS},
         scenarios={file.stem for file in (folder / "scenarios").glob("*.yaml")},
-        segments=set(segments) if isinstance(segments, dict) else set(),
+        segments=None if data is None else set(segments) if isinstance(segments, dict) else set(),
         sources=set(shared.sources),
         calendars=set(shared.company.calendars),
         words=shared.words,

@@ -1,6 +1,7 @@
 """Products: the folder that a marketer owns, as typed values."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from itertools import combinations
 from typing import Annotated, Any, Literal, get_args
@@ -141,6 +142,19 @@ class Approval(Model):
         return {"first_send": value == "first_send"} if value in ("first_send", "never") else value
 
 
+def _color(text: str) -> str:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ValueError(f'{text!r} is not a colour as in "#1d5fa7", in quotation marks')
+    return text
+
+
+class Colors(Model):
+    """A product's colour in its mails: of the head, the buttons and the links, and of links on a dark page."""
+
+    accent: Annotated[str, AfterValidator(_color)] = "#334e68"
+    accent_on_dark: Annotated[str, AfterValidator(_color)] = "#a9c1d9"
+
+
 class Product(Model):
     """What is sold, and how its leads are nurtured."""
 
@@ -153,6 +167,7 @@ class Product(Model):
     calendar: Name
     site: str = ""
     language: Language = "ja"
+    colors: Colors = Colors()
     sender: Sender
     test_recipients: list[Mailbox] = []
     target: TargetDefinition = TargetDefinition()

@@ -34,7 +34,7 @@ class Names:
 
     emails: set[str]
     scenarios: set[str]
-    segments: set[str]
+    segments: set[str] | None  # None: product.yaml cannot be read, so nobody knows
     sources: set[str]
     calendars: set[str]
     words: dict[str, frozenset[str]]
@@ -70,7 +70,7 @@ def of_product(product: Product, page: Document, names: Names) -> Iterator[Defin
     conditions.append((("qualification", "when"), product.qualification.when))
     for path, condition in conditions:
         yield from _condition(condition, page, path, names, product.target)
-    for name in sorted(names.scenarios & names.segments):
+    for name in sorted(names.scenarios & (names.segments or set())):
         yield page.problem(("segments", name), f"{name!r} is a scenario already: a segment needs a name of its own")
 
 
@@ -181,8 +181,8 @@ def _email(email: str, page: Document, path: YamlPath, names: Names) -> Iterator
 
 
 def _segment(segment: str, page: Document, path: YamlPath, names: Names) -> Iterator[DefinitionProblem]:
-    known = names.segments | names.scenarios
-    if segment not in known:
+    known = names.scenarios | (names.segments or set())
+    if names.segments is not None and segment not in known:
         yield page.problem(path, f"there is no segment {segment!r}: {instead(segment, sorted(known))}")
 
 
