@@ -36,6 +36,8 @@ def rescore(
         for rule in product.scoring.fit:
             fill_audience(conn, rule.when, product, as_of)
             db.run(conn, sql.add_fit, points=rule.points)
+        if everybody:
+            db.run(conn, db.statements("predicates").read_by_page)
         kept = versions.keep(conn, product.product, "scoring", "scoring", product.scoring.body())
         changed = db.count(
             conn, sql.score_leads,
@@ -43,6 +45,7 @@ def rescore(
             rules=db.as_json([rule_row(rule) for rule in product.scoring.engagement]),
             half_life_days=product.scoring.half_life.span() / timedelta(days=1), rewrite=live,
         )  # fmt: skip
+        db.run(conn, db.statements("predicates").read_as_before)
     if live:
         db.run(conn, sql.clear_marks, product=product.product)
     conn.commit()
