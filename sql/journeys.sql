@@ -65,6 +65,7 @@ where
         and %(reenter_before)s::timestamptz is not null
         and earlier.ended_at <= %(reenter_before)s::timestamptz
     )
+order by members.lead_id asc
 on conflict do nothing;
 
 -- name: know_enrollments

@@ -136,7 +136,7 @@ def _check(
     try:
         with db.engine(address).connect() as conn:
 
-            def past_of(found: Product) -> Past:
+            def past_of(found: "Product") -> "Past":
                 loaded.append(found)
                 return versions.past(conn, found)
 
