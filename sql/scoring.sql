@@ -61,6 +61,22 @@ concerned as (
     inner join lead_now on to_score.lead_id = lead_now.current_lead_id
 ),
 
+-- Written once, read by each as if it stood there.
+told as not materialized (
+    select
+        concerned.person_id,
+        signals.day,
+        signals.kind,
+        signals.mail_type,
+        signals.subject,
+        signals.count
+    from concerned
+    inner join signals on concerned.lead_id = signals.lead_id
+    where
+        signals.product = %(product)s::text
+        and signals.day <= (%(as_of)s::timestamptz at time zone %(zone)s::text)::date
+),
+
 -- There are few things that one can do: the rule of each is looked for once, not once a signal. One word for each, for
 -- of three that must agree the planner expects a handful of rows, and then compares each day with each.
 acts as materialized (
@@ -79,33 +95,25 @@ acts as materialized (
         ) as position
     from (
         select
-            signals.kind,
-            signals.mail_type,
-            signals.subject,
-            min(signals.day) as since
-        from concerned
-        inner join signals on concerned.lead_id = signals.lead_id
-        where
-            signals.product = %(product)s::text
-            and signals.day <= (%(as_of)s::timestamptz at time zone %(zone)s::text)::date
-        group by signals.kind, signals.mail_type, signals.subject
+            told.kind,
+            told.mail_type,
+            told.subject,
+            min(told.day) as since
+        from told
+        group by told.kind, told.mail_type, told.subject
     ) as done
 ),
 
 by_day as (
     select
-        concerned.person_id,
+        told.person_id,
         acts.position,
-        signals.day,
-        sum(signals.count) as count
-    from concerned
-    inner join signals on concerned.lead_id = signals.lead_id
-    inner join acts on signals.kind || ' ' || signals.mail_type || ' ' || signals.subject = acts.act
-    where
-        signals.product = %(product)s::text
-        and signals.day <= (%(as_of)s::timestamptz at time zone %(zone)s::text)::date
-        and acts.position is not null
-    group by concerned.person_id, acts.position, signals.day
+        told.day,
+        sum(told.count) as count
+    from told
+    inner join acts on told.kind || ' ' || told.mail_type || ' ' || told.subject = acts.act
+    where acts.position is not null
+    group by told.person_id, acts.position, told.day
 ),
 
 factors as materialized (
