@@ -11,12 +11,11 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from nurture import db, erasures
+from nurture.progress import Progress
 
 PORTION = 100_000  # records a transaction
 NEWS = 100  # records: so many are news to the planner, if they are a tenth of all: else it believes a table empty
 NEARLY_ALL = 0.87  # of the records with a name, as `companies` has it: a second bearer has 15 % of the first's at most
-
-Progress = Callable[[str, int, int], None]  # which step, how many records of how many
 
 
 class Assigned(NamedTuple):
@@ -35,10 +34,6 @@ class Given(NamedTuple):
     as_of: datetime
     key: bytes
     is_news: bool  # to the planner: so much has changed
-
-
-def untold(_step: str, _done: int, _total: int) -> None:
-    """Tell nobody how far it is."""
 
 
 def write(conn: sa.Connection, batch: Sequence[Assigned], as_of: datetime, key: bytes) -> None:

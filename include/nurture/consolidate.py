@@ -17,7 +17,6 @@ import numpy as np
 import sqlalchemy as sa
 
 from nurture import assigning, db, merges, splits
-from nurture.assigning import Progress, untold
 from nurture.collecting import without_collecting
 from nurture.matching import companies
 from nurture.matching.blocks import Blocks, blocks_of, unread, unread_block
@@ -27,6 +26,7 @@ from nurture.matching.likeness import REVIEWS_PER_1000
 from nurture.matching.people import Decision, decide, learn_from
 from nurture.matching.rarity import Rarity
 from nurture.matching.readings import Readings
+from nurture.progress import Progress, untold
 
 NOTHING = np.zeros(0, dtype=np.int64)
 BATCH = 1_000_000  # records decided at once: memory grows with it, and time with the number of batches
@@ -134,8 +134,9 @@ def _decide(conn: sa.Connection, new: list[Row], again: set[int], *, is_first: b
 
     def recall(known: list[Row]) -> list[Row]:
         if written is not None and known:
-            _recall(conn, readings, rarity, written_in(known) - written)
-            written.update(written_in(known))
+            missing = written_in(known) - written
+            _recall(conn, readings, rarity, missing)
+            written.update(missing)
         return known
 
     blocks = blocks_of(new, readings)
@@ -215,13 +216,14 @@ def _keep(
     is_new = np.array([row.lead_id is None for row in rows], dtype=bool)
     is_judged = np.array([row.record_id in again for row in rows], dtype=bool) & ~is_new
     new = first & is_new[places]
-    db.copy_rows(conn, sql.copy_match_keys, zip(numbers[new].tolist(), records[places[new]].tolist(), strict=True))
+    found = [(numbers[new], places[new])]
     if is_judged.any():
         judged = first & is_judged[places]
         db.run(conn, sql.add_match_keys, blocks=numbers[judged].tolist(), records=records[places[judged]].tolist())
     numbers, places = (np.array(found, dtype=np.int64) for found in unread(rows, readings))
-    new = is_new[places]
-    db.copy_rows(conn, sql.copy_match_keys, zip(numbers[new].tolist(), records[places[new]].tolist(), strict=True))
+    found.append((numbers[is_new[places]], places[is_new[places]]))
+    numbers, places = map(np.concatenate, zip(*found, strict=True))
+    db.copy_rows(conn, sql.copy_match_keys, zip(numbers.tolist(), records[places].tolist(), strict=True))
 
 
 def _lead_of(

@@ -33,8 +33,7 @@ def undo(conn: sa.Connection, lead_id: int, who: str, at: datetime) -> Undone | 
     Undone at once, every table is as it was before. What happened meanwhile stays whose it was: messages and events
     name their own lead. A record that came meanwhile goes with the record that it was joined to; refusals hold for
     both; whoever may score otherwise is marked; whom their records could be is judged again if any came meanwhile; and
-    the two are never joined or proposed again. A lead that was
-    merged later stays where it went.
+    the two are never joined or proposed again. A lead that was merged later stays where it went.
     """
     sql = db.statements("unmerge")
     wait_until_consolidated(conn)

@@ -15,6 +15,7 @@ from nurture.definitions.load import Loaded
 from nurture.definitions.products import Product
 from nurture.definitions.sources import SourceDefinition
 from nurture.problem import Problem
+from nurture.progress import Progress, untold
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -68,10 +69,6 @@ class Edges:
         return cls.of(env, sendgrid, (env.get("NURTURE_CRM_HOST", ""), env.get("NURTURE_CRM_TOKEN", "")))
 
 
-def untold(_step: str, _done: int, _total: int) -> None:
-    """Tell nobody how far it is."""
-
-
 @dataclass(frozen=True)
 class Work:
     """One run's work: what is defined, with whom, and at which clocks.
@@ -89,7 +86,7 @@ class Work:
     at: datetime
     live: bool = True
     name: str = ""
-    progress: Callable[[str, int, int], None] = untold
+    progress: Progress = untold
 
     @property
     def product(self) -> Product:

@@ -31,19 +31,12 @@ def part(
             for kind, value in (("mailbox", row.mailbox), ("mobile", row.mobile))
             if (kind, value) in shared
         ]
-        why.setdefault((row.lead_id, lead_of[row.record_id]), ", ".join(told) or "")
+        reason = f"{', '.join(told)} is several people's" if told else "a key is another name's than likeness had found"
+        why.setdefault((row.lead_id, lead_of[row.record_id]), reason)
     db.insert_values(
         conn,
         sql.insert_splits,
-        (
-            (
-                old,
-                new,
-                f"{reason} is several people's" if reason else "a key is another name's than likeness had found",
-                as_of,
-            )
-            for (old, new), reason in why.items()
-        ),
+        ((old, new, reason, as_of) for (old, new), reason in why.items()),
     )
 
 
